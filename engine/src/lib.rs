@@ -1,0 +1,1 @@
+//! The conditions half of netpersona: what a link does to a packet.

@@ -1,0 +1,1 @@
+"""Give any workload a network persona: switched live in microseconds, verified and explained."""
