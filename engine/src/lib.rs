@@ -1,1 +1,3 @@
 //! The conditions half of netpersona: what a link does to a packet.
+
+pub mod layout;
