@@ -1,0 +1,105 @@
+"""What the manager wants of this host: its workload documents as frozen values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+class DocumentError(ValueError):
+    """The manager sent a document this agent cannot read: upgrade the older of the two."""
+
+
+@dataclass(frozen=True)
+class Dress:
+    """One persona revision as an assignment carries it. `document` is canonical JSON text."""
+
+    persona_id: str
+    revision: int
+    document: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a workload wears, until when (UTC wall clock), and what comes after."""
+
+    worn: Dress
+    sequence: int
+    expires_at: datetime | None = None
+    fallback: Dress | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A workload of this host. `facing` is `auto`, `workload` or `network`."""
+
+    workload_id: str
+    kind: str
+    host: str
+    netns: str | None
+    interface: str
+    facing: str
+    allow_management: bool
+    assignment: Assignment | None
+    document: str
+
+    @property
+    def place(self) -> tuple[str | None, str, str, bool]:
+        """What decides where it is attached; a change moves the attachment."""
+        return (self.netns, self.interface, self.facing, self.allow_management)
+
+    @property
+    def sequence(self) -> int:
+        """Of the assignment; 0 where there is none."""
+        return self.assignment.sequence if self.assignment else 0
+
+
+def parse_workload(document: Mapping[str, Any]) -> Workload:
+    """Read a workload resource. Raises DocumentError that names the key."""
+    try:
+        return _workload(document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DocumentError(f"workload {document.get('workload_id', '?')}: cannot read {error!r}") from error
+
+
+def _workload(document: Mapping[str, Any]) -> Workload:
+    spec = document["spec"]
+    assignment = document.get("assignment")
+    return Workload(
+        workload_id=str(document["workload_id"]),
+        kind=str(spec["kind"]),
+        host=str(spec["host"]),
+        netns=spec.get("netns"),
+        interface=str(spec["interface"]),
+        facing=str(spec.get("facing") or "auto"),
+        allow_management=bool(spec.get("allow_management")),
+        assignment=_assignment(assignment) if assignment else None,
+        document=json.dumps({"workload_id": document["workload_id"], "spec": spec, "assignment": assignment}),
+    )
+
+
+def _assignment(document: Mapping[str, Any]) -> Assignment:
+    expires_at = document.get("expires_at")
+    fallback = document.get("fallback")
+    return Assignment(
+        worn=_dress(document),
+        sequence=int(document["sequence"]),
+        expires_at=_instant(expires_at) if expires_at else None,
+        fallback=_dress(fallback) if fallback else None,
+    )
+
+
+def _dress(document: Mapping[str, Any]) -> Dress:
+    text = json.dumps(document["persona"], sort_keys=True, separators=(",", ":"))
+    return Dress(str(document["persona_id"]), int(document.get("persona_revision") or 0), text)
+
+
+def _instant(text: str) -> datetime:
+    """RFC 3339; a time without an offset is refused rather than guessed at."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text}: no UTC offset")
+    return instant

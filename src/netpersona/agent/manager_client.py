@@ -1,0 +1,122 @@
+"""The manager as an agent sees it: a stream of what is wanted, and places to put what is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import httpx2
+
+WATCH_SILENCE_S = 300.0
+"""A watch that says nothing for this long is opened anew, which also compares everything again."""
+
+_TIMEOUT = httpx2.Timeout(5.0)
+_UNIX = "unix:"
+
+
+class ManagerUnreachable(Exception):
+    """No answer, or the stream ended: try again later; the data path needs no manager."""
+
+
+class ManagerRefused(Exception):
+    """The manager answered 4xx: trying the same again will not help."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line of a watch. `kind`: ADDED, MODIFIED, DELETED, STATUS, VERIFY or BOOKMARK."""
+
+    kind: str
+    object: Mapping[str, Any]
+
+
+class Manager(Protocol):
+    """What the agent needs of a manager; `tests/unit/agent` has a fake."""
+
+    def watch(self) -> AsyncIterator[Event]:
+        """Everything as ADDED, then one BOOKMARK, then changes. Raises ManagerUnreachable at its end."""
+        ...
+
+    async def put_status(self, workload_id: str, status: Mapping[str, Any]) -> None: ...
+
+    async def put_host(self, host: str, document: Mapping[str, Any]) -> None: ...
+
+    async def put_verification(
+        self, workload_id: str, verification_id: str, result: Mapping[str, Any]
+    ) -> None: ...
+
+
+class HttpManager:
+    """A manager at `unix:PATH` or `http://HOST:PORT` (the latter wants a bearer token)."""
+
+    def __init__(self, address: str, token: str | None = None) -> None:
+        uds = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
+        self._client = httpx2.AsyncClient(
+            transport=httpx2.AsyncHTTPTransport(uds=uds, retries=0),
+            base_url="http://netpersona" if uds else address,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=_TIMEOUT,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> HttpManager:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def watch(self) -> AsyncIterator[Event]:
+        """See `Manager.watch`. Starting without a revision never meets 410; one in the middle reopens."""
+        timeout = httpx2.Timeout(5.0, read=WATCH_SILENCE_S)
+        try:
+            async with self._client.stream(
+                "GET", "/v1/workloads", params={"watch": "1"}, timeout=timeout
+            ) as response:
+                await _check(response)
+                async for line in response.aiter_lines():
+                    if line:
+                        yield _event(line)
+        except httpx2.TransportError as error:
+            raise ManagerUnreachable(str(error) or type(error).__name__) from error
+        raise ManagerUnreachable("the manager ended the watch")
+
+    async def put_status(self, workload_id: str, status: Mapping[str, Any]) -> None:
+        await self._put(f"/v1/workloads/{quote(workload_id, safe='')}/status", status)
+
+    async def put_host(self, host: str, document: Mapping[str, Any]) -> None:
+        await self._put(f"/v1/hosts/{quote(host, safe='')}", document)
+
+    async def put_verification(
+        self, workload_id: str, verification_id: str, result: Mapping[str, Any]
+    ) -> None:
+        path = f"/v1/workloads/{quote(workload_id, safe='')}/verifications/{quote(verification_id, safe='')}"
+        await self._put(path, result)
+
+    async def _put(self, path: str, document: Mapping[str, Any]) -> None:
+        try:
+            response = await self._client.put(path, json=document)
+        except httpx2.TransportError as error:
+            raise ManagerUnreachable(str(error) or type(error).__name__) from error
+        await _check(response)
+
+
+async def _check(response: httpx2.Response) -> None:
+    if response.is_success:
+        return
+    text = (await response.aread()).decode(errors="replace")[:500]
+    said = f"{response.request.method} {response.request.url.path}: {response.status_code} {text}"
+    # 410 Gone: the revision is too old; 429: slow down. Both want the same request later.
+    if response.is_server_error or response.status_code in (410, 429):
+        raise ManagerUnreachable(said)
+    raise ManagerRefused(said)
+
+
+def _event(line: str) -> Event:
+    document = json.loads(line)
+    return Event(str(document["type"]), document.get("object") or {})

@@ -1,0 +1,174 @@
+"""Processes of ours: started detached, known by pid and start time, stopped without mistaking another.
+
+A pid alone is not an identity: the kernel reuses it. The pair of pid and start time (proc(5), stat,
+field 22, clock ticks since boot) is, within one boot. Signals go through a pidfd (Linux 5.3), which
+cannot come to mean another process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+_CLONE_NEWNS = 0x00020000
+_CLONE_NEWNET = 0x40000000
+
+
+@dataclass(frozen=True)
+class Process:
+    """Identity of a process within this boot."""
+
+    pid: int
+    starttime: int
+
+    def alive(self) -> bool:
+        """Whether it still runs; a zombie does not."""
+        return identify(self.pid) == self
+
+
+def boot_id() -> str:
+    """Changes with every boot of the machine; the monotonic clock starts over with it."""
+    return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def identify(pid: int) -> Process | None:
+    """The process that has this pid now, or None if there is none or it is a zombie."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command, field 2, is in brackets and may itself hold blanks and brackets.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else Process(pid, int(fields[19]))
+
+
+def spawn(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], pass_fds: Sequence[int] = ()
+) -> Process:
+    """Start a process that outlives this one: own session, no stdin, output appended to `log`."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(environment),
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+    # It is init's to reap once we are gone; while we last, `identify` sees through zombies.
+    child.returncode = 0
+    process = identify(child.pid)
+    return process or Process(child.pid, 0)
+
+
+def stop(process: Process, *, grace_s: float = 5.0) -> bool:
+    """SIGTERM, then SIGKILL after `grace_s`. True once it is gone, which it also is if it never was."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if not process.alive():
+            return True
+        for signum, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
+            signal.pidfd_send_signal(descriptor, signum)
+            if select.select([descriptor], [], [], wait_s)[0]:
+                return True
+        return False
+    except ProcessLookupError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def write_pidfile(path: Path, process: Process) -> None:
+    """Record an identity, whole or not at all."""
+    aside = path.with_suffix(".pid.new")
+    aside.write_text(json.dumps({"pid": process.pid, "starttime": process.starttime}))
+    aside.replace(path)
+
+
+def read_pidfile(path: Path) -> Process | None:
+    """The recorded process if it still runs; None too for a file that is missing or damaged."""
+    try:
+        document = json.loads(path.read_text())
+        process = Process(int(document["pid"]), int(document["starttime"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return process if process.alive() else None
+
+
+MARKER = "NETPERSONA_OWNED_BY"
+"""Environment variable by which `find` knows a process of ours; its value is the run directory."""
+
+
+def find(module: str, run_dir: Path) -> Iterator[Process]:
+    """Processes running `python -m module` that were started for this very run directory.
+
+    For those whose pid file was never written, because `up` was killed right after starting them.
+    A container may use the same path for another directory, so device and inode must agree too.
+    """
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and _runs(entry, module, run_dir):
+            process = identify(int(entry.name))
+            if process:
+                yield process
+
+
+def _runs(entry: Path, module: str, run_dir: Path) -> bool:
+    try:
+        arguments = (entry / "cmdline").read_bytes().split(b"\0")
+        if arguments[1:3] != [b"-m", module.encode()]:
+            return False
+        if f"{MARKER}={run_dir}".encode() not in (entry / "environ").read_bytes().split(b"\0"):
+            return False
+        return run_dir.samefile(entry / "root" / run_dir.relative_to("/"))
+    except OSError:
+        return False
+
+
+def namespace(kind: str, pid: int | str = "self") -> int:
+    """Inode of a process' namespace (`net`, `mnt`): equal inodes are one namespace (namespaces(7))."""
+    return (_PROC / str(pid) / "ns" / kind).stat().st_ino
+
+
+def join_mount_namespace(process: Process) -> bool:
+    """See the mounts that `process` sees; False if it is gone. Needs one thread and CAP_SYS_ADMIN.
+
+    `ip netns exec` gives each command a mount namespace of its own, so a bpffs mounted under one
+    is invisible under the next.
+    """
+    return _join(_PROC / str(process.pid) / "ns/mnt", _CLONE_NEWNS)
+
+
+def join_network_namespace(path: Path) -> bool:
+    """Enter the network namespace that a /proc/PID/ns/net or /run/netns/NAME file stands for."""
+    return _join(path, _CLONE_NEWNET)
+
+
+def _join(path: Path, kind: int) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    directory = Path.cwd()
+    try:
+        # os.setns came with Python 3.12.
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(descriptor, kind):
+            number = ctypes.get_errno()
+            raise OSError(number, f"setns: {os.strerror(number)}", str(path))
+    finally:
+        os.close(descriptor)
+    if kind == _CLONE_NEWNS and directory.is_dir():
+        os.chdir(directory)  # setns(2) leaves us at that namespace's root
+    return True
