@@ -1,0 +1,59 @@
+"""From a link's delay to the bytes of struct np_delay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netpersona.persona import layout, quantiles
+from netpersona.persona.coherence import coherence
+from netpersona.persona.conditions import Link
+from netpersona.persona.quantiles import Quantiles
+
+_FULL = 2**32
+
+
+def delay_distribution(link: Link) -> Quantiles | None:
+    """Quantiles (ns) of a direction's delay; None when every packet waits the same time."""
+    if link.table is not None:
+        return quantiles.empirical(link.table) if len(set(link.table)) > 1 else None
+    if not link.jitter:
+        return None
+    if link.distribution == "uniform":
+        return quantiles.uniform(link.latency, link.jitter)
+    return quantiles.with_moments(link.distribution, link.latency, link.jitter)
+
+
+def compile_delay(link: Link) -> layout.Delay:
+    """The delay of one direction."""
+    distribution = delay_distribution(link)
+    if distribution is None:
+        return layout.Delay(constant_ns=link.table[0] if link.table else link.latency)
+    delay = _tabulate(distribution)
+    if link.order_free:
+        delay.correlation = link.correlation
+    elif link.correlation:
+        delay.coherence_ns = coherence(distribution, link.correlation)
+    return delay
+
+
+def _tabulate(distribution: Quantiles) -> layout.Delay:
+    base = max(0, round(distribution.low))
+    span = max(1, round(distribution.high - distribution.low))
+    width = distribution.high - distribution.low
+    p = _ascending(round(p * (_FULL - 1)) for p, _ in distribution.points)
+    x = _ascending(round((x - distribution.low) / width * (_FULL - 1)) for _, x in distribution.points)
+    delay = layout.Delay(base_ns=base, span_ns=span, points=len(p))
+    for index, point in enumerate(zip(p, x, strict=True)):
+        delay.table[index] = point
+    return delay
+
+
+def _ascending(values: Iterable[int]) -> list[int]:
+    """Strictly ascending within 32 bits, moving each value as little as it takes."""
+    up: list[int] = []
+    for value in values:
+        up.append(max(value, up[-1] + 1) if up else value)
+    last = _FULL
+    for index in range(len(up) - 1, -1, -1):
+        last = up[index] = min(up[index], last - 1)
+    return up
