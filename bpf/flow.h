@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Connection tracking: who opened a flow, and what was decided about it. */
+#ifndef NETPERSONA_FLOW_H
+#define NETPERSONA_FLOW_H
+
+#include "judge.h"
+
+#define NP_SECOND 1000000000ULL
+
+/* Idle times after which a flow is forgotten. */
+#define NP_IDLE_TCP_OPENING (120 * NP_SECOND)   /* SYN seen, no answer yet */
+#define NP_IDLE_TCP_OPEN (24 * 3600 * NP_SECOND) /* RFC 5382 REQ-5: at least 2 h 4 min */
+#define NP_IDLE_TCP_CLOSING (120 * NP_SECOND)   /* FIN seen; RFC 9293 TIME-WAIT */
+#define NP_IDLE_TCP_RESET (10 * NP_SECOND)
+#define NP_IDLE_UDP (180 * NP_SECOND)           /* RFC 4787 REQ-5: at least 2 min */
+#define NP_IDLE_ICMP (60 * NP_SECOND)           /* RFC 5508 REQ-2: at least 60 s */
+#define NP_IDLE_OTHER (600 * NP_SECOND)
+#define NP_TOUCH_NS 1000000 /* last_ns is this coarse: fewer shared writes */
+
+struct np_flow_key {
+	__u32 workload[4];
+	__u32 peer[4];
+	__u32 attachment;
+	__u16 workload_port; /* ICMP echo: the identifier */
+	__u16 peer_port;     /* ICMP echo: who asks, NP_EGRESS or NP_INGRESS */
+	__u8 family;
+	__u8 protocol;
+	__u16 zero;
+};
+
+#define NP_TCP_OPENER_FIN 1
+#define NP_TCP_RESPONDER_FIN 2
+#define NP_TCP_FINS 3
+#define NP_TCP_RESET 4
+#define NP_TCP_ANSWERED 8
+
+struct np_flow {
+	__u64 last_ns;
+	__u32 generation; /* that `reason` and `queue` were decided under */
+	__u8 origin;      /* who opened it: NP_EGRESS or NP_INGRESS */
+	__u8 reason;      /* NP_PASSED, or why it is cut */
+	__u8 queue;
+	__u8 tcp;         /* NP_TCP_* above */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NP_MAX_FLOWS);
+	__type(key, struct np_flow_key);
+	__type(value, struct np_flow);
+} flows SEC(".maps");
+
+static __always_inline __u64 np_idle_limit(const struct np_flow *flow, __u8 protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		if (flow->tcp & NP_TCP_RESET)
+			return NP_IDLE_TCP_RESET;
+		if (flow->tcp & NP_TCP_FINS)
+			return NP_IDLE_TCP_CLOSING;
+		return flow->tcp & NP_TCP_ANSWERED ? NP_IDLE_TCP_OPEN : NP_IDLE_TCP_OPENING;
+	case IPPROTO_UDP:
+		return NP_IDLE_UDP;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return NP_IDLE_ICMP;
+	}
+	return NP_IDLE_OTHER;
+}
+
+static __always_inline void np_flow_key(struct np_flow_key *key, const struct np_view *view,
+					const struct np_packet *packet, __u32 direction)
+{
+	int out = direction == NP_EGRESS;
+
+	key->attachment = view->attachment;
+	key->family = packet->family;
+	key->protocol = packet->protocol;
+	__builtin_memcpy(key->workload, out ? packet->source : packet->destination, 16);
+	__builtin_memcpy(key->peer, out ? packet->destination : packet->source, 16);
+	key->workload_port = out ? packet->source_port : packet->destination_port;
+	key->peer_port = out ? packet->destination_port : packet->source_port;
+	if (np_is_echo(packet))
+		key->peer_port = np_is_echo_reply(packet) ? !direction : direction;
+}
+
+static __always_inline struct np_flow *np_find_flow(const struct np_flow_key *key, __u64 now)
+{
+	struct np_flow *flow = bpf_map_lookup_elem(&flows, key);
+
+	/* signed: another CPU may have stamped it after `now` was read */
+	if (flow && (__s64)(now - flow->last_ns) > (__s64)np_idle_limit(flow, key->protocol))
+		return 0;
+	return flow;
+}
+
+static __always_inline int np_is_opening_syn(const struct np_packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP &&
+	       (packet->tcp_flags & (NP_TCP_SYN | NP_TCP_ACK | NP_TCP_RST)) == NP_TCP_SYN;
+}
+
+/* Who opened a flow that is first seen with this packet. TCP in its middle:
+ * ARCHITECTURE.md, end of "Order of judgement". A SYN-ACK says it itself, but
+ * is believed only where that gives the profile more to judge. */
+static __always_inline __u32 np_opener(const struct np_packet *packet, __u32 direction)
+{
+	if (packet->protocol != IPPROTO_TCP || direction == NP_INGRESS || np_is_opening_syn(packet))
+		return direction;
+	if (packet->tcp_flags & NP_TCP_SYN)
+		return NP_INGRESS;
+	return packet->source_port > packet->destination_port ? NP_EGRESS : NP_INGRESS;
+}
+
+/* A lone reset, echo reply or error opens nothing. */
+static __always_inline int np_may_open(const struct np_packet *packet)
+{
+	if (packet->protocol == IPPROTO_TCP)
+		return !(packet->tcp_flags & NP_TCP_RST);
+	if (np_is_echo(packet))
+		return !np_is_echo_reply(packet);
+	return !np_is_icmp_error(packet);
+}
+
+static __always_inline void np_note_tcp(struct np_view *view, struct np_flow *flow, __u8 flags,
+					int from_opener)
+{
+	__u8 before = flow->tcp, after = before;
+
+	if (flags & NP_TCP_FIN)
+		after |= from_opener ? NP_TCP_OPENER_FIN : NP_TCP_RESPONDER_FIN;
+	if (flags & NP_TCP_RST)
+		after |= NP_TCP_RESET;
+	else if (!from_opener)
+		after |= NP_TCP_ANSWERED;
+	if (after == before)
+		return;
+	flow->tcp = after;
+	if (!(before & NP_TCP_RESET) && (before & NP_TCP_FINS) != NP_TCP_FINS &&
+	    (after & NP_TCP_RESET || (after & NP_TCP_FINS) == NP_TCP_FINS))
+		view->counters->flows_closed++;
+}
+
+/* The flow's verdict under the generation in force. A flow that is cut stays
+ * in the table, so that a datagram of its cannot open it anew at once. */
+static __always_inline __u32 np_flow_verdict(struct np_view *view, struct np_flow *flow,
+					     const struct np_packet *packet, __u32 direction)
+{
+	__u32 verdict, reason;
+
+	if (flow->generation == view->generation)
+		return np_verdict(flow->reason, flow->queue);
+	verdict = np_judge(view, packet, direction, flow->origin);
+	reason = verdict & 255;
+	if (view->policy->flags & NP_POLICY_KEEP_FLOWS && flow->reason == NP_PASSED)
+		reason = NP_PASSED;
+	flow->reason = reason;
+	flow->queue = verdict >> 8;
+	flow->generation = view->generation;
+	return np_verdict(reason, verdict >> 8);
+}
+
+static __always_inline void np_create_flow(struct np_view *view, const struct np_flow_key *key,
+					   const struct np_packet *packet, __u32 origin,
+					   __u32 verdict)
+{
+	struct np_flow flow = {
+		.last_ns = view->now,
+		.generation = view->generation,
+		.origin = origin,
+		.reason = NP_PASSED,
+		.queue = verdict >> 8,
+		.tcp = np_is_opening_syn(packet) ? 0 : NP_TCP_ANSWERED,
+	};
+
+	if (bpf_map_update_elem(&flows, key, &flow, BPF_ANY))
+		view->counters->flows_refused++;
+	else
+		view->counters->flows_created++;
+}
+
+static __noinline __u32 np_judge_flow(struct np_view *view, const struct np_packet *packet)
+{
+	__u32 direction = view->direction, origin, verdict;
+	struct np_flow_key key = {};
+	struct np_flow *flow;
+
+	np_flow_key(&key, view, packet, direction);
+	flow = np_find_flow(&key, view->now);
+	/* a repeated SYN is the same opening; any other one is a new flow */
+	if (flow && np_is_opening_syn(packet) && (flow->origin != direction || flow->tcp))
+		flow = 0;
+	if (flow) {
+		verdict = np_flow_verdict(view, flow, packet, direction);
+		if ((verdict & 255) == NP_PASSED) {
+			if ((__s64)(view->now - flow->last_ns) > NP_TOUCH_NS)
+				flow->last_ns = view->now;
+			if (key.protocol == IPPROTO_TCP)
+				np_note_tcp(view, flow, packet->tcp_flags, flow->origin == direction);
+		}
+		return verdict;
+	}
+	origin = np_opener(packet, direction);
+	verdict = np_judge(view, packet, direction, origin);
+	if ((verdict & 255) == NP_PASSED && np_may_open(packet))
+		np_create_flow(view, &key, packet, origin, verdict);
+	return verdict;
+}
+
+/* An ICMP error follows the flow that it quotes; ~0 if that is unknown. */
+#define NP_UNKNOWN_FLOW (~0u)
+static __noinline __u32 np_judge_quoted(struct __sk_buff *skb, struct np_view *view,
+					const struct np_packet *error)
+{
+	struct np_packet quoted = {};
+	struct np_flow_key key = {};
+	struct np_flow *flow;
+
+	if (np_parse_quoted(skb, error, &quoted) != NP_PARSED)
+		return NP_UNKNOWN_FLOW;
+	np_flow_key(&key, view, &quoted, !view->direction);
+	flow = np_find_flow(&key, view->now);
+	return flow ? np_flow_verdict(view, flow, &quoted, !view->direction) : NP_UNKNOWN_FLOW;
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The maps. Their values are laid out in layout.h; flows and fragments are
+ * the kernel programs' own and are declared beside their code. */
+#ifndef NETPERSONA_MAPS_H
+#define NETPERSONA_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "layout.h"
+
+#define NP_SHARED_ARRAY(name_, type_, entries_)                 \
+	struct {                                                \
+		__uint(type, BPF_MAP_TYPE_ARRAY);               \
+		__uint(map_flags, BPF_F_MMAPABLE);              \
+		__uint(max_entries, entries_);                  \
+		__type(key, __u32);                             \
+		__type(value, type_);                           \
+	} name_ SEC(".maps")
+
+NP_SHARED_ARRAY(bindings, struct np_binding, NP_MAX_ATTACHMENTS);
+NP_SHARED_ARRAY(lanes, struct np_lane, NP_MAX_ATTACHMENTS * 2);
+NP_SHARED_ARRAY(engine_state, struct np_engine_state, 1);
+NP_SHARED_ARRAY(policies, struct np_policy, NP_MAX_SLOTS);
+/* The engine's; here so that one object makes all maps. */
+NP_SHARED_ARRAY(conditions, struct np_conditions, NP_MAX_SLOTS);
+NP_SHARED_ARRAY(lane_stats, struct np_lane_stats, NP_MAX_ATTACHMENTS * 2);
+NP_SHARED_ARRAY(engine_stats, struct np_engine_stats, 1);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NP_MAX_ATTACHMENTS);
+	__type(key, __u32); /* ifindex */
+	__type(value, struct np_attachment);
+} attachments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NP_MAX_ATTACHMENTS * 2);
+	__type(key, __u32);
+	__type(value, struct np_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* about 9,000 probes waiting to be read */
+} probes SEC(".maps");
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What one packet is judged by: read once, at the start, and nowhere again. */
+#ifndef NETPERSONA_VIEW_H
+#define NETPERSONA_VIEW_H
+
+#include "maps.h"
+
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+
+struct np_view {
+	const struct np_policy *policy; /* null: slot 0 */
+	struct np_counters *counters;
+	struct np_lane *lane;
+	__u64 now;
+	__u32 attachment;
+	__u32 direction;
+	__u32 generation;
+	__u32 slot;
+};
+
+/* Why a packet did not simply pass; also the order of struct np_counters. */
+enum np_reason {
+	NP_PASSED,
+	NP_DROPPED_RULE,
+	NP_DROPPED_DEFAULT,
+	NP_DROPPED_PROFILE,
+	NP_DROPPED_FRAGMENT,
+	NP_DROPPED_ENGINE,
+	NP_TOO_BIG,
+	NP_DETOURED,
+	NP_BYPASSED,
+	NP_DROPPED_MALFORMED,
+	NP_REASONS,
+};
+_Static_assert(__builtin_offsetof(struct np_counters, dropped_engine) ==
+		       NP_DROPPED_ENGINE * sizeof(struct np_tally),
+	       "enum np_reason follows struct np_counters");
+_Static_assert(__builtin_offsetof(struct np_counters, flows_created) ==
+		       NP_REASONS * sizeof(struct np_tally),
+	       "enum np_reason follows struct np_counters");
+
+static __always_inline void np_count(struct __sk_buff *skb, struct np_view *view, __u32 reason)
+{
+	struct np_tally *tally = (struct np_tally *)view->counters;
+
+	if (reason >= NP_REASONS)
+		return;
+	tally[reason].packets += skb->gso_segs ?: 1;
+	tally[reason].bytes += skb->len;
+}
+
+/* The word in force: the active one, or its fallback once its lease is over.
+ * Both words of a lease were written before the active word was stored. */
+static __always_inline __u64 np_word_in_force(const struct np_binding *binding,
+					      struct np_view *view)
+{
+	__u64 word = READ_ONCE(binding->active);
+	const struct np_lease *lease = &binding->lease[(word >> 32) % NP_LEASES];
+	__u64 expires = READ_ONCE(lease->expires_ns);
+
+	if (!expires || view->now < expires)
+		return word;
+	view->counters->expired++;
+	return READ_ONCE(lease->fallback);
+}
+
+/* Proof of application: which generation decided packets here last. */
+static __always_inline void np_prove(struct np_view *view)
+{
+	struct np_counters *counters = view->counters;
+
+	if (counters->generation != view->generation) {
+		counters->generation = view->generation;
+		counters->generation_packets = 0;
+	}
+	counters->generation_packets++;
+}
+
+/* 0 if the interface is no attachment of ours. */
+static __always_inline int np_look(struct __sk_buff *skb, __u32 direction, struct np_view *view)
+{
+	__u32 ifindex = skb->ifindex, index;
+	const struct np_attachment *attachment = bpf_map_lookup_elem(&attachments, &ifindex);
+	const struct np_binding *binding;
+	__u64 word;
+
+	if (!attachment)
+		return 0;
+	view->attachment = attachment->attachment;
+	view->direction = direction;
+	index = view->attachment * 2 + direction;
+	binding = bpf_map_lookup_elem(&bindings, &view->attachment);
+	view->counters = bpf_map_lookup_elem(&counters, &index);
+	view->lane = bpf_map_lookup_elem(&lanes, &index);
+	if (!binding || !view->counters || !view->lane)
+		return 0;
+	view->now = bpf_ktime_get_ns();
+	word = np_word_in_force(binding, view);
+	view->generation = word >> 32;
+	view->slot = word;
+	view->policy = view->slot ? bpf_map_lookup_elem(&policies, &view->slot) : 0;
+	np_prove(view);
+	return 1;
+}
+
+#endif
