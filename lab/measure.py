@@ -1,0 +1,136 @@
+"""Measurements between two workloads of a lab, with the field's own tools where there are any."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lab.namespaces import Workload
+from lab.traffic import Flow, udp_socket
+
+PORT = 40000
+
+
+def flow(
+    sender: Workload,
+    receiver: Workload,
+    *,
+    count: int,
+    interval_s: float,
+    burst: int = 1,
+    size: int = 128,
+    ipv6: bool = False,
+    segment: int = 0,
+    number: int = 0,
+) -> Flow:
+    """A flow of datagrams from one workload to another, over IPv4 or IPv6."""
+    family = socket.AF_INET6 if ipv6 else socket.AF_INET
+    address = receiver.ipv6 if ipv6 else receiver.ipv4
+    port = PORT + number
+    source = sender.namespace.call(lambda: udp_socket(family))
+    target = receiver.namespace.call(lambda: udp_socket(family))
+    source.bind(("", port))
+    target.bind(("", port))
+    return Flow(source, target, (address, port), count, interval_s, burst, size, number, segment)
+
+
+@contextmanager
+def iperf3_server(workload: Workload) -> Iterator[None]:
+    """An iperf3 server inside ``workload``."""
+    command = workload.namespace.command("iperf3", "--server", "--forceflush")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if "listening" in line:
+                    break
+            yield
+        finally:
+            process.kill()
+
+
+def tcp_bits_per_s(
+    client: Workload,
+    server: Workload,
+    *,
+    seconds: float,
+    omit: int = 0,
+    reverse: bool = False,
+    ipv6: bool = False,
+) -> float:
+    """TCP goodput as iperf3's receiver saw it."""
+    address = server.ipv6 if ipv6 else server.ipv4
+    options = ["--time", f"{seconds:g}", "--omit", str(omit), *(["--reverse"] if reverse else [])]
+    report = _iperf3(client, server, address, options, seconds + omit)
+    return float(report["end"]["sum_received"]["bits_per_second"])
+
+
+def small_packets_per_s(client: Workload, server: Workload, *, seconds: float) -> float:
+    """64-byte UDP datagrams that arrived, a second, sent as fast as one sender can."""
+    options = ["--udp", "--bitrate", "0", "--length", "64", "--time", f"{seconds:g}"]
+    end = _iperf3(client, server, server.ipv4, options, seconds)["end"]["sum"]
+    return float((end["packets"] - end["lost_packets"]) / end["seconds"])
+
+
+def _iperf3(client: Workload, server: Workload, address: str, options: list[str], seconds: float) -> dict:  # type: ignore[type-arg]
+    with iperf3_server(server):
+        command = ["iperf3", "--client", address, "--json", *options]
+        result = client.namespace.run(*command, timeout=seconds + 20, check=False)
+    report: dict = json.loads(result.stdout)  # type: ignore[type-arg]
+    if "error" in report:
+        raise RuntimeError(f"iperf3 to {address}: {report['error']}")
+    return report
+
+
+def ping_ms(client: Workload, address: str, *, count: int, interval_s: float = 0.01) -> list[float]:
+    """Round-trip times of the echo requests that were answered."""
+    command = ["ping", "-c", str(count), "-i", f"{interval_s:g}", "-W", "1", address]
+    output = client.namespace.run(*command, check=False, timeout=count * interval_s * 3 + 20).stdout
+    return [float(value) for value in re.findall(r"time=([\d.]+) ms", output)]
+
+
+def connects(client: Workload, server: Workload, port: int, *, timeout_s: float = 0.5) -> bool:
+    """Whether a TCP connection from ``client`` to a listener on ``server`` comes about."""
+
+    def listen() -> socket.socket:
+        return socket.create_server((server.ipv4, port))
+
+    def connect() -> bool:
+        try:
+            socket.create_connection((server.ipv4, port), timeout=timeout_s).close()
+        except OSError:
+            return False
+        return True
+
+    with server.namespace.call(listen):
+        return client.namespace.call(connect)
+
+
+def settle_neighbours(workloads: list[Workload]) -> None:
+    """Permanent neighbour entries, so that no ARP or NDP takes part in what a seed decides."""
+    for workload in workloads:
+        lines = [
+            f"neighbour replace {address} lladdr {other.mac} dev {workload.interface} nud permanent"
+            for other in workloads
+            if other is not workload
+            for address in (other.ipv4, other.ipv6)
+        ]
+        workload.namespace.run("ip", "-batch", "-", stdin="\n".join(lines) + "\n")
+
+
+def wait_until(condition, *, timeout_s: float, what: str) -> None:  # type: ignore[no-untyped-def]
+    """Poll ``condition`` every 5 ms.
+
+    Raises:
+        TimeoutError: it did not come true; says ``what`` was waited for.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {timeout_s} s")
+        time.sleep(0.005)

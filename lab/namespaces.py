@@ -1,0 +1,1 @@
+from tests.netns.lab import *  # noqa
