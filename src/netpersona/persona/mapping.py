@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from netpersona.persona.errors import Path, PersonaError, Problem, pointer
-from netpersona.persona.model import Persona, from_origin
+from netpersona.persona.model import PERSONA_ID, Persona, from_origin
 from netpersona.persona.problems import problems_of
 from netpersona.persona.spellings import translate
 from netpersona.persona.units import shown
@@ -28,7 +29,8 @@ def from_mapping(
     persona, found = _read(data, default_id)
     if persona is not None and not found:
         return persona
-    raise PersonaError(_placed(path, problem, source, locate) for path, problem in dict(found).items())
+    placed = [_placed(path, problem, source, locate) for path, problem in dict.fromkeys(found)]
+    raise PersonaError(sorted(placed, key=lambda problem: (problem.line or 0, problem.column or 0)))
 
 
 def _read(data: object, default_id: str | None) -> tuple[Persona | None, list[tuple[Path, Problem]]]:
@@ -59,3 +61,8 @@ def _placed(path: Path, problem: Problem, source: str | None, locate: Locate | N
 def to_mapping(persona: Persona) -> dict[str, Any]:
     """The canonical document, JSON-able; keys at their default are left out."""
     return persona.model_dump(mode="json", exclude_defaults=True)
+
+
+def is_persona_id(text: str) -> bool:
+    """Whether a text can name a persona."""
+    return re.fullmatch(PERSONA_ID, text) is not None

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from netpersona.persona.conditions import Chance, FourState, GilbertElliott, Link
 from netpersona.persona.errors import Path, Problem, Refused, pointer
+from netpersona.persona.model import Persona
 from netpersona.persona.profiles import Profile
 from netpersona.persona.queues import InterruptCoalescing, Queue
 from netpersona.persona.rules import Opening, Rule
@@ -123,7 +124,8 @@ def _bounds(kind: str, value: object, ctx: Mapping[str, Any]) -> tuple[str, str]
 
 def _unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
     near = get_close_matches(key[:80], known, n=1, cutoff=0.5)
-    remedy = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    listed = known if len(known) <= len(Persona.model_fields) else tuple(Persona.model_fields)
+    remedy = f"did you mean {near[0]}?" if near else f"remove it; known here: {', '.join(listed)}"
     return f"unknown key {shown(key)}", remedy
 
 

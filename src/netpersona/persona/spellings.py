@@ -142,7 +142,7 @@ def _known(used: Mapping[str, Any]) -> tuple[str, ...]:
         return (*ID_KEYS, *_CAMEL_SHARED, *CAMEL)
     if "flat snake case" in used:
         return (*ID_KEYS, *shared, *SNAKE)
-    return CANONICAL_KEYS if used else (*ID_KEYS, *CANONICAL_KEYS, *SNAKE, *CAMEL)
+    return CANONICAL_KEYS if used else (*CANONICAL_KEYS, *SNAKE, *CAMEL)
 
 
 def _mixed(data: Mapping[Any, Any], used: Mapping[str, list[str]]) -> Translation:

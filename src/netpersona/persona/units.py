@@ -7,7 +7,8 @@
 | Size        | bytes         | B, kB, MB, GB (1000), KiB, MiB, GiB (1024)   | bytes               |
 | Probability | 0 to 1        | 0.5%, 0.005                                  | the fraction        |
 
-A bare 1 as a probability is therefore always; 1 percent is written 1%. `kbps` is refused: it is kilobytes to tc and kilobits to most others.
+A bare 1 as a probability is therefore always; 1 percent is written 1%.
+`kbps` is refused: it is kilobytes to tc and kilobits to most others.
 """
 
 from __future__ import annotations
@@ -104,11 +105,9 @@ class _Quantity(int):
         return self
 
     def __str__(self) -> str:
-        for unit in self.canonical:
-            factor = self.units[self._fold(unit)]
-            if self >= factor:
-                return _decimal(Decimal(int(self)) / factor) + unit
-        return f"{int(self)}{self.canonical[-1]}"
+        fitting = (unit for unit in self.canonical if self >= self.units[unit])
+        unit = next(fitting, self.canonical[0])
+        return _decimal(Decimal(int(self)) / self.units[unit]) + unit
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

@@ -1,0 +1,65 @@
+"""What changes between two personas, key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from netpersona.persona.errors import Path, pointer
+from netpersona.persona.mapping import to_mapping
+from netpersona.persona.model import Persona
+
+Label = Literal["live", "reinit", "flap"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key that changes. `before` and `after` are as in the canonical document, None where absent."""
+
+    pointer: str
+    before: Any
+    after: Any
+    label: Label
+    """live: no packet notices; reinit: the NIC sets up queues anew; flap: the link goes down meanwhile."""
+
+
+def diff(before: Persona | None, after: Persona | None) -> list[Change]:
+    """Changes from one persona to another, or from or to none. Keys at their default count when the other differs."""
+    if before is not None and after is not None:
+        return list(_changes((), _whole(before), _whole(after)))
+    return list(_changes((), to_mapping(before) if before else {}, to_mapping(after) if after else {}))
+
+
+def _whole(persona: Persona) -> dict[str, Any]:
+    return persona.model_dump(mode="json")
+
+
+def _changes(path: Path, before: Any, after: Any) -> Iterator[Change]:
+    if before == after:
+        return
+    if isinstance(before, dict) or isinstance(after, dict):
+        yield from _in_mappings(path, before, after)
+    elif isinstance(before, list) or isinstance(after, list):
+        first, second = _indexed(before), _indexed(after)
+        yield from _in_mappings(path, first, second)
+    else:
+        yield Change(pointer(path), before, after, _label(path))
+
+
+def _in_mappings(path: Path, before: Any, after: Any) -> Iterator[Change]:
+    """Changes below a mapping on either side; a plain value on the other side is a change of its own."""
+    first, second = (side if isinstance(side, dict) else {} for side in (before, after))
+    for side, turned in ((before, (before, None)), (after, (None, after))):
+        if side is not None and not isinstance(side, dict):
+            yield Change(pointer(path), *turned, _label(path))
+    for key in dict.fromkeys((*first, *second)):
+        yield from _changes((*path, key), first.get(key), second.get(key))
+
+
+def _indexed(items: Any) -> Any:
+    return dict(enumerate(items)) if isinstance(items, list) else items
+
+
+def _label(path: Path) -> Label:
+    return "reinit" if "interrupt_coalescing" in path else "live"
