@@ -151,6 +151,22 @@ pub fn now_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// Memory that stands in for a map where there is no kernel to ask: tests and fakes.
+///
+/// # Errors
+/// What memfd_create(2) and ftruncate(2) say.
+pub fn anonymous(bytes: usize) -> io::Result<std::fs::File> {
+    // SAFETY: a NUL-terminated name; the result is checked before it is owned.
+    let fd = unsafe { libc::memfd_create(c"netpersona".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just made, and nobody else's.
+    let file = unsafe { std::fs::File::from_raw_fd(fd) };
+    file.set_len(bytes as u64)?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,19 +181,9 @@ mod tests {
         second: u64,
     }
 
-    fn memory(bytes: u64) -> std::fs::File {
-        // SAFETY: a NUL-terminated name; the result is checked before it is owned.
-        let fd = unsafe { libc::memfd_create(c"shm".as_ptr(), libc::MFD_CLOEXEC) };
-        assert!(fd >= 0);
-        // SAFETY: just made, and nobody else's.
-        let file = unsafe { std::fs::File::from_raw_fd(fd) };
-        file.set_len(bytes).expect("memfd grows");
-        file
-    }
-
     #[test]
     fn two_mappings_see_each_other() {
-        let file = memory(4096);
+        let file = anonymous(4096).expect("memfd");
         let one = Shared::<Pair>::map(file.as_fd(), 4).expect("maps");
         let two = Shared::<Pair>::map(file.as_fd(), 4).expect("maps");
         one.write(3, &Pair { first: 7, second: 8 });
@@ -189,7 +195,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "element 4 of 4")]
     fn an_index_out_of_range_panics() {
-        let file = memory(4096);
+        let file = anonymous(4096).expect("memfd");
         let shared = Shared::<Pair>::map(file.as_fd(), 4).expect("maps");
         let _ = shared.read(4);
     }
@@ -197,7 +203,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "no word at 12")]
     fn a_word_off_its_alignment_panics() {
-        let file = memory(4096);
+        let file = anonymous(4096).expect("memfd");
         let shared = Shared::<Pair>::map(file.as_fd(), 4).expect("maps");
         let _ = shared.word(0, 12);
     }

@@ -1,0 +1,45 @@
+//! Compiles `bpf/policy.bpf.c` with clang; `src/object.rs` embeds the result.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SOURCE: &str = "../bpf/policy.bpf.c";
+
+fn main() {
+    println!("cargo:rerun-if-changed=../bpf");
+    println!("cargo:rerun-if-env-changed=CLANG");
+    let output = PathBuf::from(variable("OUT_DIR")).join("policy.bpf.o");
+    let clang = env::var("CLANG").unwrap_or_else(|_| "clang".into());
+    let mut command = Command::new(&clang);
+    command
+        .args(["-g", "-O2", "-Wall", "-Wextra", "-Werror", "-target", "bpf"])
+        .arg("-mcpu=v3") // atomics that answer the old value: Linux 5.12
+        .arg("-I")
+        .arg(variable("DEP_BPF_INCLUDE")) // bpf_helpers.h of the libbpf that libbpf-sys brings
+        .args(machine_headers())
+        .args(["-c", SOURCE, "-o"])
+        .arg(&output);
+    let status = command.status().unwrap_or_else(|error| {
+        panic!("cannot run {clang}: {error}. Install it (Debian: apt-get install clang) or set CLANG")
+    });
+    assert!(
+        status.success(),
+        "{clang} did not compile {SOURCE}: see above. If a header under linux/ or asm/ is missing, \
+         install linux-libc-dev"
+    );
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+}
+
+/// Debian keeps `asm/types.h`, which `linux/types.h` includes, per architecture.
+fn machine_headers() -> Vec<String> {
+    let directory = format!("/usr/include/{}-linux-gnu", variable("CARGO_CFG_TARGET_ARCH"));
+    if Path::new(&directory).is_dir() {
+        vec!["-I".into(), directory]
+    } else {
+        Vec::new()
+    }
+}

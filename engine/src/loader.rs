@@ -1,0 +1,191 @@
+//! Loads the kernel programs and pins them and their maps, or adopts what is pinned already.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use bytemuck::{Pod, Zeroable};
+use libbpf_rs::{MapCore, MapHandle, MapInfo, ObjectBuilder, OpenMapMut, PrintLevel};
+
+use crate::layout;
+use crate::object;
+use crate::shm::Shared;
+
+/// `struct np_build` of `bpf/maps.h`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+struct Build {
+    layout_version: u32,
+    reserved: u32,
+    programs: u64,
+}
+
+/// Where things are pinned on a bpffs of our own.
+#[derive(Debug, Clone)]
+pub struct Pins(PathBuf);
+
+impl Pins {
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self(root.to_owned())
+    }
+
+    #[must_use]
+    pub fn map(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.0.join(format!("prog_{name}"))
+    }
+
+    #[must_use]
+    pub fn link(&self, name: &str) -> PathBuf {
+        self.0.join(format!("link_{name}"))
+    }
+}
+
+#[derive(Debug)]
+pub enum LoadError {
+    /// Pins that another version made, and this one cannot share memory with.
+    Incompatible { pin: PathBuf, reason: String },
+    /// The kernel did not take something. `log` is what libbpf and the verifier said.
+    Kernel { what: String, source: libbpf_rs::Error, log: String },
+    /// A pin could not be mapped.
+    Memory { pin: PathBuf, source: io::Error },
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Incompatible { pin, reason } => write!(
+                f,
+                "{} was made by another version ({reason}); run `netpersona down`, then `netpersona up`",
+                pin.display()
+            ),
+            Self::Kernel { what, source, log } => {
+                write!(f, "{what}: {source} (needs root and Linux 5.17)")?;
+                if log.is_empty() { Ok(()) } else { write!(f, "\n{log}") }
+            }
+            Self::Memory { pin, source } => write!(f, "cannot map {}: {source}", pin.display()),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Make sure that maps and programs of this build are pinned under `root`, a bpffs.
+///
+/// Maps that are pinned there are adopted with all they hold. Programs are replaced if they are not
+/// those of this build; links and filters keep running the old ones until they are attached again.
+///
+/// # Errors
+/// [`LoadError::Incompatible`] if pins have another layout, [`LoadError::Kernel`] if the kernel
+/// refuses.
+pub fn load(root: &Path) -> Result<Pins, LoadError> {
+    let pins = Pins::new(root);
+    let before = pinned_build(&pins)?;
+    if before.is_some_and(|build| build.programs == object::hash()) && all_pinned(&pins) {
+        return Ok(pins);
+    }
+    LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    let previous = libbpf_rs::set_print(Some((PrintLevel::Warn, keep_log)));
+    let loaded = load_object(&pins);
+    libbpf_rs::set_print(previous);
+    loaded?;
+    note_build(&pins)?;
+    Ok(pins)
+}
+
+/// What libbpf said during the last load; its callback takes no context.
+static LOG: Mutex<String> = Mutex::new(String::new());
+const LOG_BYTES: usize = 4096;
+
+fn keep_log(_level: PrintLevel, message: String) {
+    let mut log = LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // The end of a verifier log is where the reason is.
+    let tail = message.char_indices().rev().nth(LOG_BYTES).map_or(0, |(at, _)| at);
+    log.push_str(&message[tail..]);
+}
+
+fn kernel(what: impl Into<String>) -> impl FnOnce(libbpf_rs::Error) -> LoadError {
+    let what = what.into();
+    move |source| {
+        let log = LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner).trim().to_owned();
+        LoadError::Kernel { what, source, log }
+    }
+}
+
+fn load_object(pins: &Pins) -> Result<(), LoadError> {
+    let mut builder = ObjectBuilder::default();
+    let mut open = builder.open_memory(object::OBJECT).map_err(kernel("cannot read the programs"))?;
+    for mut map in open.maps_mut() {
+        adopt(pins, &mut map)?;
+    }
+    let mut object = open.load().map_err(kernel("the kernel does not take the programs"))?;
+    for mut map in object.maps_mut() {
+        let path = pins.map(&map.name().to_string_lossy());
+        if !path.exists() {
+            map.pin(&path).map_err(kernel(format!("cannot pin {}", path.display())))?;
+        }
+    }
+    for mut program in object.progs_mut() {
+        let path = pins.program(&program.name().to_string_lossy());
+        let _ = std::fs::remove_file(&path); // of another build, or not there
+        program.pin(&path).map_err(kernel(format!("cannot pin {}", path.display())))?;
+    }
+    Ok(())
+}
+
+fn adopt(pins: &Pins, map: &mut OpenMapMut<'_>) -> Result<(), LoadError> {
+    let path = pins.map(&map.name().to_string_lossy());
+    if !path.exists() {
+        return Ok(());
+    }
+    let unreadable = || kernel(format!("cannot read {}", path.display()));
+    let pinned = MapHandle::from_pinned_path(&path).map_err(unreadable())?;
+    let info = MapInfo::new(pinned.as_fd()).map_err(unreadable())?.info;
+    let (have, want) = (
+        (info.type_, info.key_size, info.value_size, info.max_entries),
+        (map.map_type() as u32, map.key_size(), map.value_size(), map.max_entries()),
+    );
+    if have != want {
+        let reason = format!("type, key, value and entries are {have:?}, not {want:?}");
+        return Err(LoadError::Incompatible { pin: path, reason });
+    }
+    map.reuse_pinned_map(&path).map_err(unreadable())
+}
+
+fn all_pinned(pins: &Pins) -> bool {
+    object::PROGRAMS.iter().all(|name| pins.program(name).exists())
+}
+
+fn open_build(pins: &Pins) -> Result<Shared<Build>, LoadError> {
+    let pin = pins.map("build");
+    Shared::open(&pin, 1).map_err(|source| LoadError::Memory { pin, source })
+}
+
+fn pinned_build(pins: &Pins) -> Result<Option<Build>, LoadError> {
+    let pin = pins.map("build");
+    if !pin.exists() {
+        return Ok(None);
+    }
+    let build = open_build(pins)?.read(0);
+    // 0: a load that was cut short before `note_build`
+    if build.layout_version != layout::LAYOUT_VERSION && build.layout_version != 0 {
+        let reason =
+            format!("layout version {}, not {}", build.layout_version, layout::LAYOUT_VERSION);
+        return Err(LoadError::Incompatible { pin, reason });
+    }
+    Ok(Some(build))
+}
+
+fn note_build(pins: &Pins) -> Result<(), LoadError> {
+    let build =
+        Build { layout_version: layout::LAYOUT_VERSION, reserved: 0, programs: object::hash() };
+    open_build(pins)?.write(0, &build);
+    Ok(())
+}
