@@ -1,4 +1,33 @@
 //! The conditions half of netpersona: what a link does to a packet.
 
+mod judge;
+mod line;
+mod pipe;
+mod queue;
+mod unit;
+
+pub mod attach;
+pub mod bindings;
+pub mod bucket;
+pub mod buffer;
+pub mod chance;
+pub mod checksum;
+pub mod clock;
+pub mod delay;
+pub mod fragment;
+pub mod frame;
+pub mod gso;
+pub mod histogram;
+pub mod icmp;
+pub mod lane;
 pub mod layout;
+pub mod loader;
+pub mod loss;
+pub mod memory;
+pub mod object;
+pub mod packet;
+pub mod plan;
+pub mod rng;
 pub mod shm;
+pub mod tap;
+pub mod vnet;

@@ -1,0 +1,240 @@
+//! The timeline of a lane: what waits for the bottleneck, what waits on the
+//! delay line, and when each leaves.
+
+use std::rc::Rc;
+
+use crate::bucket::{Bucket, Rate};
+use crate::delay::{segment_uniform, DelayModel, InOrder};
+use crate::judge::Wait;
+use crate::line::{Entry, Line};
+use crate::packet::Packet;
+use crate::plan::LinkPlan;
+use crate::queue::Queues;
+use crate::unit::{Share, Unit};
+
+/// Where segments went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub emitted: u64,
+    pub lost: u64,
+    pub dropped_queue: u64,
+    pub dropped_line: u64,
+    pub flushed: u64,
+}
+
+#[derive(Debug)]
+pub struct Pipe<P> {
+    /// Empty whenever there is no bucket.
+    queues: Queues<P>,
+    bucket: Option<Bucket>,
+    /// The delay process, and the persona that it belongs to.
+    process: Option<(Rc<LinkPlan>, InOrder)>,
+    line: Line<P>,
+    /// Latest due time given: nothing that keeps order leaves before it.
+    last_due: u64,
+    now: u64,
+    settled: u64,
+    tally: Tally,
+}
+
+/// The next service of the queues.
+struct Turn {
+    queue: usize,
+    segments: u32,
+    bytes: u64,
+    at: u64,
+}
+
+impl<P: Packet> Pipe<P> {
+    pub fn new() -> Self {
+        Self {
+            queues: Queues::new(),
+            bucket: None,
+            process: None,
+            line: Line::new(),
+            last_due: 0,
+            now: 0,
+            settled: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// Segments in queues and delay line.
+    pub fn held(&self) -> u64 {
+        self.queues.segments() + self.line.segments()
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        let turn = self.turn().map(|turn| turn.at);
+        turn.into_iter().chain(self.line.next_due()).min()
+    }
+
+    /// Serves the queues up to `now`, each unit at the time that it is due. A
+    /// `now` before an earlier one counts as that one.
+    pub fn advance(&mut self, now: u64) {
+        self.now = self.now.max(now);
+        self.serve();
+        let waiting = !self.queues.is_empty();
+        if let Some(bucket) = &mut self.bucket {
+            bucket.advance(self.now, waiting);
+        }
+    }
+
+    /// Puts a unit in `queue`, which holds `length` segments; what exceeds it
+    /// after all that can leave at once has left is dropped.
+    pub fn offer(&mut self, queue: usize, length: u32, unit: Unit<P>) {
+        if self.bucket.is_none() {
+            return self.enter(self.now, unit);
+        }
+        let order = unit.order;
+        self.queues.push(queue, unit);
+        self.serve();
+        if let Some(excess) = self.queues.trim(queue, order, length) {
+            self.tally.dropped_queue += u64::from(excess.segments());
+            self.settle(excess.share);
+        }
+    }
+
+    /// What waits for the bottleneck is served at `rate` from now on.
+    pub fn change_rate(&mut self, rate: Option<Rate>) {
+        match (&mut self.bucket, rate) {
+            (Some(bucket), Some(rate)) => bucket.change(rate),
+            (_, rate) => self.bucket = rate.map(|rate| Bucket::new(rate, self.now)),
+        }
+        self.serve();
+    }
+
+    /// Makes everything held due now.
+    pub fn drain(&mut self) {
+        let mut line = std::mem::replace(&mut self.line, Line::new());
+        while let Some(Entry { packet, share, .. }) = line.pop_due(u64::MAX) {
+            self.line.push(self.now, packet, share);
+        }
+        while let Some(unit) = self.queues.pop() {
+            if unit.lost {
+                self.lose(unit);
+            } else {
+                self.line.push(self.now, unit.packet, unit.share);
+            }
+        }
+        self.last_due = self.now;
+    }
+
+    /// Drops everything held.
+    pub fn flush(&mut self) {
+        self.tally.flushed += self.held();
+        while let Some(unit) = self.queues.pop() {
+            self.settle(unit.share);
+        }
+        while let Some(entry) = self.line.pop_due(u64::MAX) {
+            self.settle(entry.share);
+        }
+        self.last_due = self.now;
+    }
+
+    /// Nothing that keeps order leaves within the next `guard_ns`.
+    pub fn hold(&mut self, guard_ns: u64) {
+        self.last_due = self.last_due.max(self.now.saturating_add(guard_ns));
+    }
+
+    /// Hands out what is due, with its due time.
+    pub fn emit(&mut self, mut emit: impl FnMut(P, u64)) {
+        while let Some(Entry {
+            packet, share, due, ..
+        }) = self.line.pop_due(self.now)
+        {
+            self.tally.emitted += u64::from(packet.segments());
+            self.settle(share);
+            emit(packet, due);
+        }
+    }
+
+    pub fn settle(&mut self, share: Share) {
+        self.settled += share.settle();
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        let (queue, unit) = self.queues.head()?;
+        let limit = self.bucket.as_ref().map_or(u64::MAX, Bucket::portion);
+        let (segments, bytes) = unit.fitting(limit);
+        let at = self
+            .bucket
+            .as_ref()
+            .map_or(self.now, |bucket| bucket.ready_at(bytes));
+        Some(Turn {
+            queue,
+            segments,
+            bytes,
+            at,
+        })
+    }
+
+    fn serve(&mut self) {
+        while let Some(turn) = self.turn().filter(|turn| turn.at <= self.now) {
+            if let Some(bucket) = &mut self.bucket {
+                bucket.take(turn.at, turn.bytes);
+            }
+            if let Some(unit) = self.queues.take(turn.queue, turn.segments) {
+                self.enter(turn.at, unit);
+            }
+        }
+    }
+
+    /// A unit leaves the bottleneck at `at`: it is lost, dropped or on the line.
+    fn enter(&mut self, at: u64, mut unit: Unit<P>) {
+        if unit.lost {
+            return self.lose(unit);
+        }
+        let due = self.due(at, &unit);
+        let room = unit.link.delay_limit.saturating_sub(self.line.segments());
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
+        if room < unit.segments() {
+            let fitting = (room > 0).then(|| unit.split_off_front(room));
+            self.tally.dropped_line += u64::from(unit.segments());
+            self.settle(unit.share);
+            match fitting {
+                Some(front) => unit = front,
+                None => return,
+            }
+        }
+        self.last_due = self.last_due.max(due);
+        self.line.push(due, unit.packet, unit.share);
+    }
+
+    fn lose(&mut self, unit: Unit<P>) {
+        self.tally.lost += u64::from(unit.segments());
+        self.settle(unit.share);
+    }
+
+    fn due(&mut self, at: u64, unit: &Unit<P>) -> u64 {
+        match unit.wait {
+            Wait::Past => at,
+            Wait::Free(delay) => at.saturating_add(delay),
+            Wait::InOrder(draw) => {
+                let delay = self.delay(at, &unit.link, segment_uniform(draw, unit.first));
+                at.saturating_add(delay).max(self.last_due)
+            }
+        }
+    }
+
+    /// Delay of what enters the line at `at` with order kept. After a switch the
+    /// process starts anew: a long delay of the persona before must not linger.
+    fn delay(&mut self, at: u64, link: &Rc<LinkPlan>, u: f64) -> u64 {
+        if let DelayModel::Constant(delay) = link.delay {
+            return delay;
+        }
+        let (_, process) = match self.process.take() {
+            Some(known) if Rc::ptr_eq(&known.0, link) => self.process.insert(known),
+            _ => self.process.insert((Rc::clone(link), InOrder::default())),
+        };
+        process.next(&link.delay, at, u)
+    }
+}
