@@ -1,0 +1,165 @@
+"""The command tree and the one place where failures become exit codes: 0 ok, 1 error, 2 usage."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netpersona.cli import (
+    assignments,
+    completion,
+    describe,
+    files,
+    resources,
+    status,
+    verify,
+    watch,
+    workloads,
+)
+from netpersona.cli.errors import CliError, report
+from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
+
+if TYPE_CHECKING:
+    import httpx2
+
+GLOBAL_OPTIONS = ("--server", "--token-file", "--run-dir", "--state-dir")
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+
+def hoist(args: Sequence[str]) -> list[str]:
+    """Global options first, so that people may type them anywhere; nothing after `--` is touched."""
+    first: list[str] = []
+    rest: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in GLOBAL_OPTIONS:
+            first += [word, *(value for value in [next(words, None)] if value is not None)]
+        elif word.startswith(tuple(f"{option}=" for option in GLOBAL_OPTIONS)):
+            first.append(word)
+        else:
+            rest.append(word)
+    return first + rest
+
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def global_options(
+    ctx: typer.Context,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NETPERSONA_SERVER",
+            help="unix:PATH or http://HOST:PORT.",
+            show_default="the socket in --run-dir",
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="NETPERSONA_TOKEN_FILE",
+            help="File with the bearer token for TCP.",
+            show_default="STATE_DIR/manager/token",
+        ),
+    ] = None,
+    run_dir: Annotated[
+        Path, typer.Option(envvar="NETPERSONA_RUN_DIR", help="Sockets, pins and process files.")
+    ] = DEFAULT_RUN_DIR,
+    state_dir: Annotated[
+        Path, typer.Option(envvar="NETPERSONA_STATE_DIR", help="Database, token, journal and logs.")
+    ] = DEFAULT_STATE_DIR,
+) -> None:
+    """Give any workload a network persona: switched live in microseconds, verified and explained.
+
+    These options may stand before or after the command.
+    """
+    given = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
+    ctx.obj = Settings(server, token_file, run_dir, state_dir, transport=given.transport)
+
+
+DOCUMENTS, RESOURCES, WORKLOADS, HOST = "Documents", "Resources", "Workloads", "This host"
+
+workload = typer.Typer(no_args_is_help=True, help="Add workloads, and remove them.")
+app.add_typer(workload, name="workload", rich_help_panel=WORKLOADS)
+
+COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
+    (HOST, "status", status.status, "netpersona status"),
+    (HOST, "completion", completion.completion, "netpersona completion bash >> ~/.bashrc"),
+    (DOCUMENTS, "validate", files.validate, "netpersona validate personas/ voip.yaml"),
+    (DOCUMENTS, "schema", files.schema, "netpersona schema > persona.schema.json"),
+    (DOCUMENTS, "presets", files.presets, "netpersona presets atc-3g-good > mine.yaml"),
+    (DOCUMENTS, "explain", files.explain, "netpersona explain voip.yaml"),
+    (DOCUMENTS, "diff", files.diff, "netpersona diff -f voip.yaml"),
+    (RESOURCES, "apply", resources.apply, "netpersona apply -f personas/ --dry-run"),
+    (RESOURCES, "get", resources.get, "netpersona get workloads -o json"),
+    (RESOURCES, "describe", describe.describe, "netpersona describe workload web"),
+    (RESOURCES, "delete", resources.delete, "netpersona delete persona voip-on-3g"),
+    (RESOURCES, "watch", watch.watch, "netpersona watch workloads -o json"),
+    (WORKLOADS, "assign", assignments.assign, "netpersona assign web voip-on-3g --ttl 60s"),
+    (WORKLOADS, "release", assignments.release, "netpersona release web"),
+    (WORKLOADS, "rollback", assignments.rollback, "netpersona rollback web"),
+    (WORKLOADS, "verify", verify.verify, "netpersona verify web --probes 500"),
+)
+
+for _group, _name, _function, _example in COMMANDS:
+    app.command(_name, rich_help_panel=_group, epilog=f"Example: {_example}")(_function)
+
+workload.command("add", epilog="Example: netpersona workload add web --netns web --interface eth0")(
+    workloads.add
+)
+workload.command("remove", epilog="Example: netpersona workload remove web")(workloads.remove)
+
+
+def main(argv: Sequence[str] | None = None, *, transport: httpx2.BaseTransport | None = None) -> int:
+    """Run one command and return its exit code; `transport` answers requests in place of the network."""
+    try:
+        code = _run(argv, transport)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+
+
+def _run(argv: Sequence[str] | None, transport: httpx2.BaseTransport | None) -> int:
+    try:
+        answer = app(
+            args=hoist(sys.argv[1:] if argv is None else argv),
+            prog_name="netpersona",
+            standalone_mode=False,
+            obj=Settings(transport=transport),
+        )
+        return answer if isinstance(answer, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except typer.TyperException as error:
+        report(_usage(error))
+        return error.exit_code
+    except CliError as error:
+        report(error)
+        return 1
+
+
+def _usage(error: typer.TyperException) -> CliError:
+    ctx = getattr(error, "ctx", None)
+    command = ctx.command_path if ctx is not None else "netpersona"
+    return CliError(error.format_message().rstrip("."), f"see `{command} --help`")
+
+
+def _silence_stdout() -> None:
+    """Whoever read our output has gone; keep the interpreter from complaining when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,139 @@
+"""assign, release and rollback: which persona a workload wears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from netpersona.cli import completion
+from netpersona.cli.durations import duration, lifetime, seconds
+from netpersona.cli.errors import ApiError, CliError, unknown_name
+from netpersona.cli.output import Format, Output, emit
+from netpersona.cli.settings import settings_of
+from netpersona.cli.tables import is_applied, view_of
+from netpersona.cli.waiting import poll, require_applied
+
+if TYPE_CHECKING:
+    from netpersona.cli.client import Api, JsonObject
+
+Workload = Annotated[str, typer.Argument(metavar="WORKLOAD", autocompletion=completion.workloads)]
+Wait = Annotated[
+    str,
+    typer.Option(metavar="DURATION", callback=duration, help="How long the agent may take; 0s: do not wait."),
+]
+
+
+def assign(
+    ctx: typer.Context,
+    workload: Workload,
+    persona: Annotated[
+        str | None, typer.Argument(help="A stored persona or a preset.", autocompletion=completion.personas)
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option("-f", "--file", help="Apply this file first, then assign its persona.")
+    ] = None,
+    ttl: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", callback=lifetime, help="Fall back by itself after this long."),
+    ] = None,
+    fallback: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERSONA",
+            help="What follows --ttl; without it, what the workload wears now.",
+            autocompletion=completion.personas,
+        ),
+    ] = None,
+    wait: Wait = "2s",
+    output: Output = Format.table,
+) -> None:
+    """Put a persona on a workload, live; exit 0 once the agent says that it is in force."""
+    from netpersona.cli.client import Api
+
+    if persona is None and file is None:
+        raise typer.BadParameter("give a PERSONA or -f FILE", ctx=ctx)
+    if fallback is not None and ttl is None:
+        raise typer.BadParameter("--fallback needs --ttl: nothing else makes a persona fall back", ctx=ctx)
+    with Api(settings_of(ctx)) as api:
+        name = _applied_file(api, file, persona) if file else str(persona)
+        answer = _put(api, workload, {"persona_id": name, "ttl": ttl, "fallback": fallback}, wait)
+    emit(view_of("workloads", [answer], single=True), output)
+    require_applied(answer, seconds(wait))
+
+
+def release(ctx: typer.Context, workload: Workload, wait: Wait = "2s", output: Output = Format.table) -> None:
+    """Take the persona off a workload; its traffic passes untouched again."""
+    _change(ctx, workload, "DELETE", "persona", wait, output)
+
+
+def rollback(
+    ctx: typer.Context, workload: Workload, wait: Wait = "2s", output: Output = Format.table
+) -> None:
+    """Put back the persona that a workload wore before this one."""
+    _change(ctx, workload, "POST", "rollback", wait, output)
+
+
+def _change(ctx: typer.Context, workload: str, method: str, what: str, wait: str, output: Format) -> None:
+    from netpersona.cli.client import Api, resource_path
+
+    with Api(settings_of(ctx)) as api:
+        path = resource_path("workloads", workload, what)
+        answer = _known(api, workload, lambda: api.request(method, path))
+        answer = poll(api, answer, is_applied, seconds(wait))
+    emit(view_of("workloads", [answer], single=True), output)
+    require_applied(answer, seconds(wait))
+
+
+def _applied_file(api: Api, file: str, persona: str | None) -> str:
+    """Store the file's personas; the one to assign is the one named, or the only one."""
+    from netpersona.cli.documents import load_documents
+    from netpersona.cli.resources import apply_documents
+
+    documents = load_documents([file])
+    names = [d.persona.persona_id for d in documents]
+    if persona is None and len(names) != 1:
+        raise CliError(f"{file} holds {len(names)} personas", "name the one to assign after the workload")
+    if persona is not None and persona not in names:
+        raise unknown_name("persona", persona, names, f"netpersona validate {file}")
+    apply_documents(api, documents, dry_run=False)
+    return persona or names[0]
+
+
+def _put(api: Api, workload: str, body: dict[str, Any], wait: str) -> JsonObject:
+    """Assign; the manager answers once the agent has applied it, or after `wait`."""
+    from netpersona.cli.client import TIMEOUT_S, resource_path
+
+    path = resource_path("workloads", workload, "persona")
+    patience_s = seconds(wait)
+    params = {"wait": wait} if patience_s else {}
+    try:
+        return _known(
+            api,
+            workload,
+            lambda: api.request("PUT", path, body, params=params, timeout_s=TIMEOUT_S + patience_s),
+        )
+    except ApiError as error:
+        if error.status in (404, 422):
+            _check_names(api, [body["persona_id"], body["fallback"]])
+        raise
+
+
+def _known(api: Api, workload: str, call: Callable[[], JsonObject]) -> JsonObject:
+    """Make the call; where there is no such workload, name the nearest one."""
+    try:
+        return call()
+    except ApiError as error:
+        if error.status == 404 and api.find("workloads", workload) is None:
+            raise api.unknown("workloads", workload) from error
+        raise
+
+
+def _check_names(api: Api, names: list[str | None]) -> None:
+    from netpersona.persona import presets
+
+    known = [*api.names("personas"), *presets()]
+    for name in names:
+        if name is not None and name not in known:
+            raise unknown_name("persona or preset", name, known, "netpersona get personas")

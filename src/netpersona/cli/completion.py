@@ -1,0 +1,87 @@
+"""Shell completion: the scripts, and the names that the manager and the presets know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
+
+TIMEOUT_S = 0.3
+"""A person pressing Tab must not wait for a manager that does not answer."""
+
+Complete = Callable[[typer.Context, str], list[str]]
+
+
+class Shell(StrEnum):
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+
+
+def completion(shell: Annotated[Shell, typer.Argument(help="The shell to complete in.")]) -> None:
+    """Print the script that makes a shell complete netpersona's commands, options and names."""
+    from typer._completion_shared import get_completion_script
+
+    print(get_completion_script(prog_name="netpersona", complete_var="_NETPERSONA_COMPLETE", shell=shell))
+
+
+def _names(ctx: typer.Context, collection: str) -> list[str]:
+    """Silent on any failure: an error message in the middle of a command line helps nobody."""
+    try:
+        from netpersona.cli.client import Api
+
+        with Api(_settings(ctx), timeout_s=TIMEOUT_S) as api:
+            return api.names(collection)
+    except Exception:  # completion must never disturb the line being typed
+        return []
+
+
+def _settings(ctx: typer.Context) -> Settings:
+    """While completing, no callback has run; only the options parsed so far are known."""
+    options = ctx.find_root().params
+    token = options.get("token_file")
+    return Settings(
+        server=options.get("server"),
+        token_file=Path(token) if token else None,
+        run_dir=Path(options.get("run_dir") or DEFAULT_RUN_DIR),
+        state_dir=Path(options.get("state_dir") or DEFAULT_STATE_DIR),
+    )
+
+
+def _starting(names: list[str], incomplete: str) -> list[str]:
+    return sorted({name for name in names if name.startswith(incomplete)})
+
+
+def presets(incomplete: str) -> list[str]:
+    from netpersona.persona import presets as known
+
+    return _starting(list(known()), incomplete)
+
+
+def stored(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _starting(_names(ctx, "personas"), incomplete)
+
+
+def personas(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Whatever may be assigned: stored personas and presets."""
+    return sorted({*stored(ctx, incomplete), *presets(incomplete)})
+
+
+def workloads(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _starting(_names(ctx, "workloads"), incomplete)
+
+
+def of_kind(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of the kind that stands before them on the line."""
+    kind = str(ctx.params.get("kind") or "")
+    return _starting(_names(ctx, kind if kind.endswith("s") else f"{kind}s"), incomplete)
+
+
+def kinds_and_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What may follow `describe`: a kind, or a name that says it."""
+    return _starting(["persona", "workload", *_names(ctx, "personas"), *_names(ctx, "workloads")], incomplete)

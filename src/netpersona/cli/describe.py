@@ -1,0 +1,127 @@
+"""describe: all that is known of one persona or one workload, for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from netpersona.cli import completion
+from netpersona.cli.errors import CliError, unknown_name
+from netpersona.cli.output import Format, Output, View, emit
+from netpersona.cli.settings import settings_of
+from netpersona.cli.tables import expiry_of, persona_of, phase_of, place_of
+
+if TYPE_CHECKING:
+    from netpersona.cli.client import Api, JsonObject
+
+Field = tuple[str, str]
+KINDS = {"persona": "personas", "personas": "personas", "workload": "workloads", "workloads": "workloads"}
+
+
+def describe(
+    ctx: typer.Context,
+    kind: Annotated[
+        str, typer.Argument(metavar="[persona|workload]", autocompletion=completion.kinds_and_names)
+    ],
+    name: Annotated[str | None, typer.Argument(autocompletion=completion.of_kind)] = None,
+    output: Output = Format.table,
+) -> None:
+    """Show all that is known of a persona or a workload; the kind may be left out where the name says it."""
+    from netpersona.cli.client import Api, name_of
+
+    with Api(settings_of(ctx)) as api:
+        if name is None:
+            collection, found = _only(api, kind)
+        elif kind in KINDS:
+            collection, found = KINDS[kind], api.get(KINDS[kind], name)
+        else:
+            raise typer.BadParameter(f"{kind!r} is neither persona nor workload", ctx=ctx)
+    if output is Format.table:
+        print(persona_text(found) if collection == "personas" else workload_text(found))
+    else:
+        emit(View((), (), found, [name_of(collection, found)]), output)
+
+
+def _only(api: Api, name: str) -> tuple[str, JsonObject]:
+    """The one resource of that name, whichever kind it is."""
+    found = [(c, resource) for c in ("personas", "workloads") if (resource := api.find(c, name))]
+    if len(found) > 1:
+        raise CliError(
+            f"{name} is a persona and a workload",
+            f"write `netpersona describe persona {name}` or `netpersona describe workload {name}`",
+        )
+    if not found:
+        known = [*api.names("personas"), *api.names("workloads")]
+        raise unknown_name("persona or workload", name, known, "netpersona get workloads")
+    return found[0]
+
+
+def persona_text(persona: JsonObject) -> str:
+    from netpersona.persona import explain, from_mapping
+
+    fields = [
+        ("revision", f"{persona['revision']}, written {persona['updated_at']}"),
+        ("in use by", ", ".join(persona.get("in_use_by") or ()) or "nothing"),
+    ]
+    heading = f"persona {persona['persona_id']}"
+    return f"{_block(heading, fields)}\n\n{explain(from_mapping(persona['spec']))}".rstrip("\n")
+
+
+def workload_text(workload: JsonObject) -> str:
+    spec = workload["spec"]
+    place = [
+        ("kind", str(spec["kind"])),
+        ("host", str(spec["host"])),
+        ("attachment", f"{place_of(spec)} (facing {spec['facing']})"),
+    ]
+    heading = f"workload {workload['workload_id']}"
+    blocks = [_block(heading, [*place, *_assignment(workload)]), *_status(workload)]
+    return "\n\n".join(blocks)
+
+
+def _assignment(workload: JsonObject) -> Iterator[Field]:
+    assignment = workload.get("assignment")
+    yield "persona", persona_of(assignment) if assignment else "none: its traffic passes untouched"
+    if assignment:
+        yield "assigned", str(assignment["assigned_at"])
+        if assignment.get("expires_at"):
+            after = assignment.get("fallback")
+            yield "expires", f"{expiry_of(assignment)}, then {persona_of(after) if after else 'no persona'}"
+    if workload.get("previous"):
+        yield "before", f"{persona_of(workload['previous'])} (`netpersona rollback` puts it back)"
+    yield "phase", phase_of(workload)
+
+
+def _status(workload: JsonObject) -> Iterator[str]:
+    status = workload.get("status")
+    if not status:
+        return
+    yield _block(
+        f"seen by the agent {status.get('observed_at') or ''}".rstrip(),
+        [
+            ("interface", str(status.get("interface") or "-")),
+            ("generation", f"{status.get('generation')} ({status.get('proof')})"),
+            *(("warning", str(warning)) for warning in status.get("warnings") or ()),
+        ],
+    )
+    for section in ("counters", "lanes"):
+        fields = list(_flat(status.get(section) or {}))
+        if fields:
+            yield _block(section, fields)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[Field]:
+    """Leaves of a nested mapping, each under its dotted path."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def _block(heading: str, fields: Iterable[Field]) -> str:
+    rows = list(fields)
+    width = max(len(key) for key, _ in rows)
+    return "\n".join([heading, *(f"  {key:<{width}}  {value}" for key, value in rows)])

@@ -1,0 +1,143 @@
+"""apply, get, describe and delete: the resources the manager holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from netpersona.cli import completion
+from netpersona.cli.errors import nearest, warn
+from netpersona.cli.output import Format, Output, View, emit
+from netpersona.cli.settings import settings_of
+from netpersona.cli.tables import view_of
+
+if TYPE_CHECKING:
+    from netpersona.cli.client import Api
+    from netpersona.cli.documents import Document
+    from netpersona.persona import Persona
+
+
+class Collection(StrEnum):
+    personas = "personas"
+    workloads = "workloads"
+    hosts = "hosts"
+
+
+def collection_of(word: str) -> Collection:
+    """`persona` and `personas` mean the same."""
+    for collection in Collection:
+        if word in (collection.value, collection.value.removesuffix("s")):
+            return collection
+    guess = nearest(word, list(Collection))
+    hint = f"; did you mean {guess}?" if guess else ""
+    raise typer.BadParameter(f"{word!r} is not one of personas, workloads, hosts{hint}")
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    return [str(c) for c in Collection if c.startswith(incomplete)]
+
+
+def get(
+    ctx: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="personas|workloads|hosts", autocompletion=complete_kind)],
+    name: Annotated[
+        str | None, typer.Argument(help="Only this one.", autocompletion=completion.of_kind)
+    ] = None,
+    output: Output = Format.table,
+) -> None:
+    """List personas, workloads or hosts, or print one of them."""
+    from netpersona.cli.client import Api
+
+    collection = collection_of(kind)
+    with Api(settings_of(ctx)) as api:
+        found = [api.get(collection, name)] if name else api.all(collection)
+    emit(view_of(collection, found, single=name is not None), output)
+
+
+def apply(
+    ctx: typer.Context,
+    file: Annotated[list[str], typer.Option("-f", "--file", help="File, directory or -; may be repeated.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change and change nothing.")
+    ] = False,
+    output: Output = Format.table,
+) -> None:
+    """Create or replace the personas of documents; with any problem in any file, nothing is sent."""
+    from netpersona.cli.client import Api
+    from netpersona.cli.documents import load_documents
+
+    documents = load_documents(file)
+    for document in documents:
+        for warning in document.warnings:
+            warn(f"{document.persona.persona_id}: {warning}")
+    with Api(settings_of(ctx)) as api:
+        results = apply_documents(api, documents, dry_run=dry_run)
+    emit(_applied(results, dry_run), output)
+
+
+Applied = tuple[str, str, dict[str, Any]]
+
+
+def apply_documents(api: Api, documents: Sequence[Document], *, dry_run: bool) -> list[Applied]:
+    """(persona_id, what happened, resource) of each; the manager judges all before it stores the first."""
+    planned = [(d.persona, api.find("personas", d.persona.persona_id)) for d in documents]
+    rehearsed = [_send(api, persona, stored, dry_run=True) for persona, stored in planned]
+    if dry_run:
+        return rehearsed
+    return [_send(api, persona, stored, dry_run=False) for persona, stored in planned]
+
+
+def _send(api: Api, persona: Persona, stored: dict[str, Any] | None, *, dry_run: bool) -> Applied:
+    from netpersona.cli.client import resource_path
+    from netpersona.persona import from_mapping, to_mapping
+
+    name, body = persona.persona_id, to_mapping(persona)
+    params = {"dry_run": "1"} if dry_run else {}
+    if stored is None:
+        return name, "created", api.request("POST", "/v1/personas", body, params=params)
+    if from_mapping(stored["spec"]) == persona:
+        return name, "unchanged", stored
+    match = {"If-Match": f'"{stored["revision"]}"'}
+    path = resource_path("personas", name)
+    return name, "replaced", api.request("PUT", path, body, params=params, headers=match)
+
+
+def _applied(results: Sequence[Applied], dry_run: bool) -> View:
+    suffix = " (dry run)" if dry_run else ""
+    return View(
+        columns=("PERSONA", "RESULT"),
+        rows=[(name, f"{what}{suffix}") for name, what, _ in results],
+        data=[
+            {"persona_id": name, "result": what, "dry_run": dry_run, "revision": resource.get("revision")}
+            for name, what, resource in results
+        ],
+        names=[f"persona/{name}" for name, _, _ in results],
+        empty="the files hold no persona",
+    )
+
+
+def delete(
+    ctx: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="persona|workload", autocompletion=complete_kind)],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=completion.of_kind)],
+) -> None:
+    """Delete personas or workloads; a persona in use is refused, a workload is released first."""
+    collection = collection_of(kind)
+    if collection is Collection.hosts:
+        raise typer.BadParameter("hosts come and go with their agents; name a persona or a workload", ctx=ctx)
+    delete_each(ctx, collection, names)
+
+
+def delete_each(ctx: typer.Context, collection: str, names: Sequence[str]) -> None:
+    """All names are looked up before the first is deleted, so that a misspelt one deletes nothing."""
+    from netpersona.cli.client import Api, resource_path
+
+    with Api(settings_of(ctx)) as api:
+        found = [(name, api.get(collection, name)) for name in names]
+        for name, resource in found:
+            match = {"If-Match": f'"{resource["revision"]}"'}
+            api.request("DELETE", resource_path(collection, name), headers=match)
+            print(f"{collection.removesuffix('s')}/{name} deleted")

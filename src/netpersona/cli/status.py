@@ -1,0 +1,96 @@
+"""status: is everything running, is the engine on time, what do the workloads wear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from netpersona.cli.errors import CliError, Unreachable, report
+from netpersona.cli.output import Format, Output, View, emit, plain_table
+from netpersona.cli.settings import Settings, settings_of
+from netpersona.cli.tables import view_of
+
+if TYPE_CHECKING:
+    from netpersona.cli.client import JsonObject
+
+PROCESSES = ("manager", "agent", "engine")
+
+
+def status(ctx: typer.Context, output: Output = Format.table) -> None:
+    """Show processes, how late the engine is, and every workload; exit 1 when something is not running."""
+    settings = settings_of(ctx)
+    processes = _processes(settings) if settings.server is None else []
+    try:
+        hosts, workloads = _asked(settings)
+        trouble: CliError | None = None
+    except Unreachable as error:
+        hosts, workloads, trouble = [], [], error
+    emit_all(processes, hosts, workloads, output)
+    if trouble is not None:
+        report(trouble)
+    if trouble is not None or any(process["pid"] is None for process in processes):
+        raise typer.Exit(1)
+
+
+def _processes(settings: Settings) -> list[JsonObject]:
+    """What the pid files of the run directory say, checked against the processes themselves."""
+    from netpersona.datapath.processes import read_pidfile
+
+    found = ((name, read_pidfile(settings.run_dir / f"{name}.pid")) for name in PROCESSES)
+    return [{"process": name, "pid": process.pid if process else None} for name, process in found]
+
+
+def _asked(settings: Settings) -> tuple[list[JsonObject], list[JsonObject]]:
+    from netpersona.cli.client import Api
+
+    with Api(settings) as api:
+        return api.all("hosts"), api.all("workloads")
+
+
+def emit_all(
+    processes: list[JsonObject], hosts: list[JsonObject], workloads: list[JsonObject], output: Format
+) -> None:
+    views = [_process_view(processes), _engine_view(hosts), view_of("workloads", workloads)]
+    if output is not Format.table:
+        data = {"processes": processes, "hosts": hosts, "workloads": workloads}
+        emit(View((), (), data, [name for view in views for name in view.names]), output)
+        return
+    shown = [plain_table(view.columns, view.rows) for view in views if view.rows]
+    print("\n\n".join(shown) or "nothing is running")
+
+
+def _process_view(processes: Sequence[JsonObject]) -> View:
+    return View(
+        columns=("PROCESS", "STATE", "PID"),
+        rows=[(p["process"], "running" if p["pid"] else "stopped", str(p["pid"] or "-")) for p in processes],
+        data=processes,
+        names=[f"process/{p['process']}" for p in processes],
+    )
+
+
+def _engine_view(hosts: Sequence[JsonObject]) -> View:
+    return View(
+        columns=("HOST", "ENGINE", "LATE P50", "LATE P99", "SEEN"),
+        rows=[_engine_row(host) for host in hosts],
+        data=hosts,
+        names=[f"host/{host['host']}" for host in hosts],
+    )
+
+
+def _engine_row(host: Mapping[str, Any]) -> tuple[str, ...]:
+    engine = host.get("engine") or {}
+    histogram = engine.get("lateness") or []
+    state = "alive" if engine.get("alive") else "stopped"
+    return host["host"], state, lateness(histogram, 0.5), lateness(histogram, 0.99), host["seen_at"]
+
+
+def lateness(histogram: Sequence[int], quantile: float) -> str:
+    """Upper bound of a quantile; bucket i counts packets less than 2^i ns late (bpf/layout.h)."""
+    wanted, seen = quantile * sum(histogram), 0
+    for bucket, count in enumerate(histogram):
+        seen += count
+        if count and seen >= wanted:
+            return f"< {2**bucket / 1000:.3g} µs"
+    return "-"

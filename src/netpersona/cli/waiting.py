@@ -1,0 +1,44 @@
+"""Waiting for an agent to catch up with what the manager holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netpersona.cli.errors import CliError
+from netpersona.cli.tables import is_applied, phase_of
+
+if TYPE_CHECKING:
+    from netpersona.cli.client import Api, JsonObject
+
+POLL_S = 0.05
+
+
+def poll(
+    api: Api, workload: JsonObject, reached: Callable[[JsonObject], bool], patience_s: float
+) -> JsonObject:
+    """The workload once it is as wished, or as it is after `patience_s`."""
+    deadline = time.monotonic() + patience_s
+    while not reached(workload) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        workload = api.get("workloads", workload["workload_id"])
+    return workload
+
+
+def is_seen(workload: JsonObject) -> bool:
+    """An agent has reported on it."""
+    return workload.get("status") is not None
+
+
+def require_applied(workload: JsonObject, patience_s: float) -> None:
+    """What was asked is stored; a person also wants to know whether packets see it."""
+    if patience_s == 0:
+        return
+    if not is_applied(workload):
+        raise CliError(
+            f"stored, but no agent has applied it within {patience_s:g} s",
+            "it is applied as soon as its agent runs; see `netpersona status`",
+        )
+    if is_seen(workload) and workload["status"]["phase"] != "attached":
+        raise CliError(f"stored, but the workload is {phase_of(workload)}", "see `netpersona status`")

@@ -1,0 +1,113 @@
+"""workload add and workload remove: what can wear a persona, and where it meets the host."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netpersona.cli import completion
+from netpersona.cli.durations import duration, seconds
+from netpersona.cli.errors import ApiError, CliError, note, warn
+from netpersona.cli.output import Format, Output, emit
+from netpersona.cli.settings import settings_of
+from netpersona.cli.tables import phase_of, view_of
+from netpersona.cli.waiting import is_seen, poll
+
+if TYPE_CHECKING:
+    from netpersona.cli.client import Api, JsonObject
+
+
+class Kind(StrEnum):
+    vm = "vm"
+    container = "container"
+    netns = "netns"
+    interface = "interface"
+
+
+class Facing(StrEnum):
+    auto = "auto"
+    workload = "workload"
+    network = "network"
+
+
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="What to call the workload.")],
+    interface: Annotated[str, typer.Option(help="Its interface: in --netns, else on the host.")],
+    netns: Annotated[
+        str | None, typer.Option(help="Network namespace: a name under /run/netns, or a path.")
+    ] = None,
+    kind: Annotated[
+        Kind | None, typer.Option(help="What it is.", show_default="netns with --netns, else interface")
+    ] = None,
+    facing: Annotated[
+        Facing, typer.Option(help="Which end the interface is: the workload's own, or the network's.")
+    ] = Facing.auto,
+    host: Annotated[str, typer.Option(help="The host whose agent looks after it.")] = "local",
+    allow_management: Annotated[
+        bool, typer.Option("--allow-management", help="Accept the default route's or your login's interface.")
+    ] = False,
+    wait: Annotated[
+        str,
+        typer.Option(metavar="DURATION", callback=duration, help="How long the agent may take to find it."),
+    ] = "2s",
+    output: Output = Format.table,
+) -> None:
+    """Make a workload known; nothing happens to its traffic until a persona is assigned."""
+    from netpersona.cli.client import Api
+
+    spec = {
+        "kind": kind or (Kind.netns if netns else Kind.interface),
+        "host": host,
+        "netns": netns,
+        "interface": interface,
+        "facing": facing,
+        "allow_management": allow_management,
+    }
+    with Api(settings_of(ctx)) as api:
+        workload = _created(api, name, spec)
+        workload = poll(api, workload, is_seen, seconds(wait))
+    emit(view_of("workloads", [workload], single=True), output)
+    _judge(workload)
+
+
+def _created(api: Api, name: str, spec: JsonObject) -> JsonObject:
+    """Asking twice for the same is no error."""
+    try:
+        return api.request("POST", "/v1/workloads", {"workload_id": name, **spec})
+    except ApiError as error:
+        existing = api.find("workloads", name) if error.status == 409 else None
+        if existing is None:
+            raise
+        if existing["spec"] != spec:
+            raise CliError(
+                f"the workload {name} exists with another interface or option",
+                f"see `netpersona describe workload {name}`, or remove it first",
+            ) from error
+        note(f"{name} was already there")
+        return existing
+
+
+def _judge(workload: JsonObject) -> None:
+    status = workload.get("status")
+    if status is None:
+        warn("no agent has looked at it yet; see `netpersona status`")
+    elif status["phase"] == "missing":
+        warn(f"{phase_of(workload)}; it is taken up as soon as it appears")
+    elif status["phase"] != "attached":
+        raise CliError(
+            f"stored, but {phase_of(workload)}",
+            f"then `netpersona workload remove {workload['workload_id']}`",
+        )
+
+
+def remove(
+    ctx: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=completion.workloads)],
+) -> None:
+    """Forget workloads; one that wears a persona is released first."""
+    from netpersona.cli.resources import delete_each
+
+    delete_each(ctx, "workloads", names)
