@@ -130,3 +130,147 @@ fn next_option(options: &[u8]) -> Option<(&[u8], &[u8])> {
         .then(|| options.split_at_checked(length))
         .flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checksum::{fold, sum};
+    use proptest::prelude::*;
+
+    const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+    /// Record route (not copied), then router alert (copied), then the end.
+    const OPTIONS: [u8; 12] = [7, 7, 4, 0, 0, 0, 0, 0x94, 4, 0, 0, 0];
+
+    fn ipv4(options: &[u8], field: u16, payload: &[u8]) -> Vec<u8> {
+        let length = 20 + options.len();
+        let mut ip = vec![
+            0x40 | (length / 4) as u8,
+            0,
+            0,
+            0,
+            0x12,
+            0x34,
+            0,
+            0,
+            64,
+            17,
+            0,
+            0,
+        ];
+        ip.extend([10, 0, 0, 1, 10, 0, 0, 2]);
+        ip.extend(options);
+        let ip = finished(&ip, payload.len(), field);
+        [&MACS[..], &[8, 0], &ip, payload].concat()
+    }
+
+    fn fragments(frame: &[u8], mtu: usize) -> Vec<Vec<u8>> {
+        match fit(frame, mtu) {
+            Fitted::Fragments(fragments) => fragments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// RFC 815: the holes that fragments leave; the payload when there is none.
+    fn reassembled(fragments: &[Vec<u8>]) -> Option<Vec<u8>> {
+        let mut payload: Vec<Option<u8>> = Vec::new();
+        let mut end = None;
+        for fragment in fragments {
+            let packet = Ipv4::parse(&fragment[14..])?;
+            let offset = usize::from(packet.fragment_field & OFFSET) * 8;
+            payload.resize(payload.len().max(offset + packet.payload.len()), None);
+            for (at, &byte) in packet.payload.iter().enumerate() {
+                payload[offset + at] = Some(byte);
+            }
+            if packet.fragment_field & MORE_FRAGMENTS == 0 {
+                end = Some(offset + packet.payload.len());
+            }
+        }
+        (end == Some(payload.len()))
+            .then(|| payload.into_iter().collect())
+            .flatten()
+    }
+
+    #[test]
+    fn a_packet_that_fits_stays_whole() {
+        assert_eq!(fit(&ipv4(&[], 0, &[1; 580]), 600), Fitted::Whole);
+        assert_eq!(
+            fit(&ipv4(&[], DONT_FRAGMENT, &[1; 580]), 600),
+            Fitted::Whole
+        );
+    }
+
+    #[test]
+    fn ethernet_padding_does_not_count() {
+        let mut frame = ipv4(&[], 0, &[1; 10]);
+        frame.resize(60, 0);
+        assert_eq!(fit(&frame, 30), Fitted::Whole);
+    }
+
+    #[test]
+    fn what_must_not_be_cut_is_too_big() {
+        assert_eq!(
+            fit(&ipv4(&[], DONT_FRAGMENT, &[1; 581]), 600),
+            Fitted::TooBig
+        );
+        let mut ipv6 = [&MACS[..], &[0x86, 0xdd, 0x60, 0, 0, 0], &[0; 1300]].concat();
+        ipv6[18..20].copy_from_slice(&1241u16.to_be_bytes());
+        assert_eq!(fit(&ipv6, 1280), Fitted::TooBig);
+        assert_eq!(fit(&ipv6, 1281), Fitted::Whole);
+    }
+
+    #[test]
+    fn only_copied_options_are_in_later_fragments() {
+        let cut = fragments(&ipv4(&OPTIONS, 0, &[1; 500]), 300);
+        assert_eq!(cut[0][34..46], OPTIONS);
+        assert_eq!(cut[1][14], 0x46);
+        assert_eq!(cut[1][34..38], [0x94, 4, 0, 0]);
+    }
+
+    #[test]
+    fn a_fragment_is_cut_again_in_its_place() {
+        let cut = fragments(&ipv4(&[], MORE_FRAGMENTS | 100, &[1; 800]), 420);
+        let fields: Vec<u16> = cut
+            .iter()
+            .map(|f| Ipv4::parse(&f[14..]).expect("sound").fragment_field)
+            .collect();
+        assert_eq!(fields, [MORE_FRAGMENTS | 100, MORE_FRAGMENTS | 150]);
+    }
+
+    #[test]
+    fn other_protocols_stay_whole() {
+        assert_eq!(
+            fit(&[&MACS[..], &[8, 6], &[0; 900]].concat(), 600),
+            Fitted::Whole
+        );
+        assert_eq!(fit(&[0; 13], 600), Fitted::Whole);
+    }
+
+    proptest! {
+        #[test]
+        fn fragments_fit_and_give_the_packet_back(
+            payload in prop::collection::vec(any::<u8>(), 100..3000),
+            words in 0usize..=3,
+            mtu in 68usize..1500,
+        ) {
+            let frame = ipv4(&OPTIONS[..words * 4], 0, &payload);
+            prop_assume!(20 + words * 4 + payload.len() > mtu);
+            let cut = fragments(&frame, mtu);
+            for fragment in &cut {
+                let packet = Ipv4::parse(&fragment[14..]).expect("sound");
+                prop_assert!(packet.total <= mtu && fragment.len() == 14 + packet.total);
+                prop_assert_eq!(fold(sum(packet.header)), 0xffff);
+            }
+            prop_assert_eq!(reassembled(&cut), Some(payload));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), mtu in 0usize..200) {
+            let _ = fit(&bytes, mtu);
+            if bytes.len() > 14 {
+                bytes[12..14].copy_from_slice(&[8, 0]);
+                bytes[14] = 0x40 | bytes[14] & 15;
+                let _ = fit(&bytes, mtu);
+            }
+        }
+    }
+}

@@ -150,3 +150,124 @@ impl AnswerLimit {
         allowed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gso::testing::Recipe;
+    use proptest::prelude::*;
+
+    fn datagram(v6: bool) -> Vec<u8> {
+        let recipe = Recipe {
+            v6,
+            udp: true,
+            extended: false,
+            tagged: false,
+            checksum: true,
+            flags: 0,
+            ecn: false,
+            sequence: 0,
+            id: 7,
+            mss: 1400,
+            payload: vec![9; 1400],
+        };
+        recipe.frame().0
+    }
+
+    fn changed(v6: bool, at: usize, value: &[u8]) -> Vec<u8> {
+        let mut frame = datagram(v6);
+        frame[14 + at..14 + at + value.len()].copy_from_slice(value);
+        frame
+    }
+
+    #[test]
+    fn ipv4_learns_the_next_hop_mtu() {
+        let frame = datagram(false);
+        let answer = too_big(&frame, 1280).expect("an answer");
+        assert_eq!((&answer[..6], &answer[6..12]), (&frame[6..12], &frame[..6]));
+        let (ip, icmp) = (&answer[14..34], &answer[34..]);
+        assert_eq!((&ip[12..16], &ip[16..20]), (&frame[30..34], &frame[26..30]));
+        assert_eq!((checksum(ip), checksum(icmp)), (0, 0));
+        assert_eq!(icmp[..2], [3, 4]);
+        assert_eq!(icmp[6..8], 1280u16.to_be_bytes());
+        assert_eq!(icmp[8..], frame[14..14 + 548]);
+    }
+
+    #[test]
+    fn ipv6_learns_the_mtu() {
+        let frame = datagram(true);
+        let answer = too_big(&frame, 1300).expect("an answer");
+        let (ip, icmp) = (&answer[14..54], &answer[54..]);
+        assert_eq!((&ip[8..24], &ip[24..40]), (&frame[38..54], &frame[22..38]));
+        let pseudo = pseudo_header_v6(&ip[8..40], icmp.len() as u32, ICMPV6);
+        assert_eq!(fold(pseudo + sum(icmp)), 0xffff);
+        assert_eq!(icmp[..2], [2, 0]);
+        assert_eq!(icmp[4..8], 1300u32.to_be_bytes());
+        assert_eq!(
+            (icmp[8..].to_vec(), answer.len()),
+            (frame[14..14 + 1232].to_vec(), 14 + 1280)
+        );
+    }
+
+    #[test]
+    fn nobody_is_told_about_what_the_rfcs_except() {
+        for (what, frame) in [
+            (
+                "an ICMP error",
+                [changed(false, 9, &[1])[..34].to_vec(), vec![3; 600]].concat(),
+            ),
+            ("a later fragment", changed(false, 6, &[0, 1])),
+            ("an unspecified source", changed(false, 12, &[0, 0, 0, 0])),
+            ("a multicast destination", changed(false, 16, &[224])),
+            (
+                "a broadcast destination",
+                changed(false, 16, &[255, 255, 255, 255]),
+            ),
+            (
+                "an ICMPv6 error",
+                [changed(true, 6, &[58])[..54].to_vec(), vec![2; 600]].concat(),
+            ),
+            (
+                "a later fragment of IPv6",
+                [changed(true, 6, &[44])[..54].to_vec(), vec![17; 600]].concat(),
+            ),
+            ("an unspecified IPv6 source", changed(true, 8, &[0; 16])),
+            ("an IPv6 multicast destination", changed(true, 24, &[0xff])),
+        ] {
+            assert_eq!(too_big(&frame, 1000), None, "{what}");
+        }
+        let mut broadcast = datagram(false);
+        broadcast[..6].fill(0xff);
+        assert_eq!(too_big(&broadcast, 1000), None);
+    }
+
+    #[test]
+    fn a_ping_is_told() {
+        let ping = [changed(false, 9, &[1])[..34].to_vec(), vec![8; 600]].concat();
+        assert!(too_big(&ping, 500).is_some());
+        let ping6 = [changed(true, 6, &[58])[..54].to_vec(), vec![128; 600]].concat();
+        assert!(too_big(&ping6, 500).is_some());
+    }
+
+    #[test]
+    fn answers_are_limited_to_a_hundred_a_second() {
+        let mut limit = AnswerLimit::new(0);
+        let mut allowed = |now: u64| (0..1000).filter(|_| limit.allow(now)).count();
+        assert_eq!(allowed(0), 100);
+        assert_eq!(allowed(9_999_999), 0);
+        assert_eq!(allowed(500_000_000), 50);
+        assert_eq!(allowed(1 << 60), 100);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 14..200), v6: bool) {
+            bytes[0] = 2;
+            bytes[12..14].copy_from_slice(if v6 { &[0x86, 0xdd] } else { &[8, 0] });
+            if let Some(version) = bytes.get_mut(14) {
+                *version = if v6 { 0x60 } else { 0x40 | *version & 15 };
+            }
+            let _ = too_big(&bytes, 1000);
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The packet engine: reads from the detour TAP, lets each lane do what its persona says, and
+//! writes back what is due.
+//!
+//! One thread does all of it. [`Engine::turn`] never sleeps and never blocks; [`run`] sleeps
+//! between turns, until the next packet, the next departure or the next heartbeat.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::buffer::{Buffer, Intake, Pool};
+use crate::clock::{Clock, Monotonic, Sleeper};
+use crate::fragment::{fit, Fitted};
+use crate::frame::{self, Frame, Head};
+use crate::histogram::Histogram;
+use crate::icmp;
+use crate::layout::{DetourHeader, EngineStats, LaneStats, DETOUR_TOO_BIG, HEARTBEAT_NS};
+use crate::memory::{Memory, MAX_LANES};
+use crate::packet::Packet;
+use crate::tap::{Port, Tap};
+use crate::way::Way;
+
+/// Packets read in one turn: bounds how long departures and the heartbeat wait for reads.
+const BATCH: usize = 64;
+/// A departure this near is waited for in place: a sleep would take longer.
+const NEAR_NS: u64 = 5_000;
+/// Memory that packets may hold when nothing else is said, in bytes.
+pub const DEFAULT_MEMORY: u64 = 1 << 30;
+
+/// What the engine needs to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the maps of `bpf/layout.h` are pinned.
+    pub pins: PathBuf,
+    /// Name of the detour TAP.
+    pub tap: String,
+    /// Bytes of packet buffers that may be in use; packets beyond are dropped and counted.
+    pub memory: u64,
+}
+
+/// Why the engine could not start or go on.
+#[derive(Debug)]
+pub enum EngineError {
+    Maps(io::Error),
+    Tap { name: String, error: io::Error },
+    Wait(io::Error),
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Maps(error) => write!(f, "shared maps: {error}; load the kernel programs first"),
+            Self::Tap { name, error } => write!(
+                f,
+                "detour TAP {name}: {error}; see that it exists, that no other engine has it, \
+                 and that this process has CAP_NET_ADMIN"
+            ),
+            Self::Wait(error) => write!(f, "waiting for packets: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// Runs the engine until `stop` is set; it is looked at every 20 ms at the latest.
+///
+/// # Errors
+/// When the maps or the TAP cannot be opened, or the TAP is taken away.
+pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), EngineError> {
+    let memory = Memory::open(&config.pins).map_err(EngineError::Maps)?;
+    let tap_error = |error| EngineError::Tap {
+        name: config.tap.clone(),
+        error,
+    };
+    let tap = Tap::open(&config.tap).map_err(tap_error)?;
+    let mut sleeper = Sleeper::new(tap.as_fd()).map_err(EngineError::Wait)?;
+    let mut engine = Engine::new(tap, memory, Monotonic, entropy(), config.memory);
+    while !stop.load(Ordering::Relaxed) {
+        let wake = engine.turn().map_err(tap_error)?;
+        if wake > Monotonic.now() + NEAR_NS {
+            sleeper.wait(wake).map_err(EngineError::Wait)?;
+            engine.woken();
+        }
+    }
+    Ok(())
+}
+
+/// Seeds personas that name no seed; what is in force is in the lanes' statistics.
+fn entropy() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// The state machine behind [`run`].
+#[derive(Debug)]
+pub struct Engine<P, C> {
+    port: P,
+    memory: Memory,
+    clock: C,
+    entropy: u64,
+    pool: Pool,
+    intake: Intake,
+    ways: Vec<Option<Box<Way>>>,
+    /// Departures by lane; may hold stale ones, a lane knows the one that counts.
+    departures: BinaryHeap<Reverse<(u64, usize)>>,
+    stats: EngineStats,
+    lateness: Histogram,
+    head: Head,
+    next_tick: u64,
+}
+
+impl<P: Port, C: Clock> Engine<P, C> {
+    /// Takes over the lanes: what an engine before this one held is gone.
+    pub fn new(port: P, memory: Memory, clock: C, entropy: u64, held_bytes_limit: u64) -> Self {
+        let pool = Pool::default();
+        let now = clock.now();
+        take_over(&memory, now);
+        let stats = EngineStats {
+            started_ns: now,
+            held_bytes_limit,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        Self {
+            port,
+            memory,
+            clock,
+            entropy,
+            intake: Intake::new(&pool),
+            pool,
+            ways: (0..MAX_LANES).map(|_| None).collect(),
+            departures: BinaryHeap::new(),
+            stats,
+            lateness: Histogram::default(),
+            head: Head::default(),
+            next_tick: now,
+        }
+    }
+
+    /// Reads a batch and writes what is due; returns when to be called again: not later than
+    /// that, but sooner when there is something to read.
+    ///
+    /// # Errors
+    /// What the port says to a read, other than that there is nothing.
+    pub fn turn(&mut self) -> io::Result<u64> {
+        let mut more = true;
+        for _ in 0..BATCH {
+            let now = self.clock.now();
+            self.depart(now);
+            more = self.receive(now)?;
+            if !more {
+                break;
+            }
+        }
+        self.tick(more);
+        Ok(if more { 0 } else { self.next_wake() })
+    }
+
+    /// Notes that the thread slept and was woken.
+    pub fn woken(&mut self) {
+        self.stats.wakeups += 1;
+    }
+
+    fn next_wake(&self) -> u64 {
+        let departure = self
+            .departures
+            .peek()
+            .map_or(u64::MAX, |Reverse((due, _))| *due);
+        departure.min(self.next_tick)
+    }
+
+    /// Reads one packet; `false` when there is none.
+    fn receive(&mut self, now: u64) -> io::Result<bool> {
+        let Self { intake, port, .. } = self;
+        let buffer = match intake.read(|parts| port.read(parts)) {
+            Ok(buffer) => buffer,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        self.stats.reads += 1;
+        match frame::parse(&buffer) {
+            Ok((detour, shape)) => self.admit(now, buffer, &detour, shape),
+            Err(frame::Malformed) => self.stats.unknown_frames += 1,
+        }
+        Ok(true)
+    }
+
+    fn admit(&mut self, now: u64, mut buffer: Buffer, detour: &DetourHeader, shape: frame::Shape) {
+        let index = usize::from(detour.attachment) * 2 + usize::from(detour.direction);
+        let Self {
+            ways,
+            memory,
+            entropy,
+            ..
+        } = self;
+        let way =
+            ways[index].get_or_insert_with(|| Box::new(Way::new(index, memory, *entropy, now)));
+        way.arrive(detour, memory, &mut buffer);
+        if self.pool.used_bytes() > self.stats.held_bytes_limit {
+            self.stats.dropped_memory += 1;
+            drop(buffer);
+        } else {
+            let mtu = way.follow(detour, memory);
+            let frame = Frame::new(buffer, detour, shape);
+            if detour.flags & DETOUR_TOO_BIG != 0 && mtu > 0 {
+                self.admit_fitted(now, detour, &frame, mtu);
+            } else {
+                way.admit(now, detour, frame);
+            }
+        }
+        self.schedule(index, now);
+    }
+
+    /// Admits what becomes of a packet that is too big for the persona's MTU: each segment of
+    /// its own, in fragments, or not at all and its sender told.
+    fn admit_fitted(&mut self, now: u64, detour: &DetourHeader, frame: &Frame, mtu: u32) {
+        let index = usize::from(detour.attachment) * 2 + usize::from(detour.direction);
+        let Some(way) = self.ways[index].as_deref_mut() else {
+            return;
+        };
+        let mut refused = None;
+        for segment in (0..frame.segments()).map(|i| frame.slice(i, 1)) {
+            let bytes = segment.to_ethernet();
+            match fit(&bytes, mtu as usize) {
+                Fitted::Whole => way.admit(now, detour, segment),
+                Fitted::TooBig => refused = refused.or(Some(bytes)),
+                Fitted::Fragments(fragments) => {
+                    way.stats_mut().fragmented += 1;
+                    let fragment = |bytes: Vec<u8>| frame.derived(&bytes, frame.route());
+                    fragments
+                        .into_iter()
+                        .map(fragment)
+                        .for_each(|frame| way.admit(now, detour, frame));
+                }
+            }
+        }
+        let answer = refused.and_then(|refused| icmp::too_big(&refused, mtu));
+        if let Some(answer) = answer.filter(|_| way.may_answer(now)) {
+            self.answer(index, &frame.derived(&answer, frame.route().reversed()));
+        }
+    }
+
+    fn answer(&mut self, index: usize, answer: &Frame) {
+        self.stats.writes += 1;
+        let failed = write(&mut self.port, &mut self.head, answer).is_err();
+        if let Some(way) = self.ways[index].as_deref_mut() {
+            way.stats_mut().dropped_emit += u64::from(failed);
+        }
+    }
+
+    /// Writes all that is due at `now`.
+    fn depart(&mut self, now: u64) {
+        while let Some(&Reverse((due, index))) = self.departures.peek() {
+            if due > now {
+                break;
+            }
+            self.departures.pop();
+            if self.ways[index]
+                .as_ref()
+                .is_some_and(|way| way.is_scheduled(due))
+            {
+                self.emit(index, now);
+                self.schedule(index, self.clock.now());
+            }
+        }
+    }
+
+    fn emit(&mut self, index: usize, now: u64) {
+        let Self {
+            port,
+            head,
+            clock,
+            stats,
+            lateness,
+            ..
+        } = self;
+        let Some(way) = self.ways[index].as_deref_mut() else {
+            return;
+        };
+        let mut dropped = 0;
+        way.poll(now, |frame, due| {
+            lateness.record(clock.now().saturating_sub(due));
+            stats.writes += 1;
+            if write(port, head, &frame).is_err() {
+                dropped += u64::from(frame.segments());
+            }
+        });
+        way.stats_mut().dropped_emit += dropped;
+    }
+
+    /// Tells the kernel what is settled, and puts the lane's next departure on the list.
+    fn schedule(&mut self, index: usize, now: u64) {
+        let Some(way) = self.ways[index].as_deref_mut() else {
+            return;
+        };
+        way.settle(&self.memory, now);
+        if let Some(due) = way.reschedule() {
+            self.departures.push(Reverse((due, index)));
+        }
+    }
+
+    /// Beats, and publishes what changed, every 20 ms.
+    fn tick(&mut self, more: bool) {
+        let now = self.clock.now();
+        if now < self.next_tick {
+            return;
+        }
+        self.next_tick = now + HEARTBEAT_NS;
+        self.memory.beat(now);
+        for slot in &mut self.ways {
+            let Some(way) = slot else { continue };
+            way.tick(&self.memory, now, !more);
+            if way.is_over(&self.memory) {
+                *slot = None;
+            }
+        }
+        self.stats.held_bytes = self.pool.used_bytes();
+        self.stats.lateness = *self.lateness.buckets();
+        self.memory.publish_engine(&self.stats);
+    }
+}
+
+fn write<P: Port>(port: &mut P, head: &mut Head, frame: &Frame) -> io::Result<()> {
+    let [first, rest] = frame.emit(head);
+    port.write(&[IoSlice::new(first), IoSlice::new(rest)])
+}
+
+/// Packets of an engine that died are settled, and none is held.
+fn take_over(memory: &Memory, now: u64) {
+    for lane in 0..MAX_LANES {
+        let sent = memory.sent(lane);
+        if sent != memory.settled(lane) {
+            memory.settle(lane, sent, now);
+        }
+        if memory.published_lane(lane) != LaneStats::default() {
+            memory.publish_lane(lane, &LaneStats::default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

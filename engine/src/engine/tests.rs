@@ -1,0 +1,362 @@
+//! The loop over a port and a clock of the test's own.
+
+use super::*;
+use crate::clock::testing::ManualClock;
+use crate::frame::testing::{detour, from_tap, plain_vnet, superpacket};
+use crate::gso::testing::{checksums_hold, segmented, Recipe};
+use crate::layout::{Conditions, DETOUR_PASS, LINK_ACTIVE, QUEUE_DEFAULT};
+use crate::vnet::VNET_HEADER;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::rc::Rc;
+
+const MS: u64 = 1_000_000;
+const START: u64 = 1_000 * MS;
+const LANE: usize = 3 * 2;
+const DELAYED: u16 = 1;
+const LOSSY: u16 = 2;
+const NARROW: u16 = 3;
+const NULL: u16 = 0;
+
+#[derive(Clone, Debug, Default)]
+struct FakePort(Rc<RefCell<Wires>>);
+
+#[derive(Debug, Default)]
+struct Wires {
+    incoming: VecDeque<Vec<u8>>,
+    written: Vec<Vec<u8>>,
+    refusal: Option<io::ErrorKind>,
+}
+
+impl Port for FakePort {
+    fn read(&mut self, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let packet = self
+            .0
+            .borrow_mut()
+            .incoming
+            .pop_front()
+            .ok_or(io::ErrorKind::WouldBlock)?;
+        let mut left = &packet[..];
+        for part in parts {
+            let (now, later) = left.split_at(left.len().min(part.len()));
+            part[..now.len()].copy_from_slice(now);
+            left = later;
+        }
+        Ok(packet.len())
+    }
+
+    fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        let mut wires = self.0.borrow_mut();
+        wires
+            .written
+            .push(parts.iter().flat_map(|part| part.to_vec()).collect());
+        wires.refusal.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+}
+
+/// An engine, the kernel's side of its port and memory, and the clock of both.
+struct Bench {
+    engine: Engine<FakePort, ManualClock>,
+    port: FakePort,
+    clock: ManualClock,
+    sent: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::over(Memory::for_tests(), DEFAULT_MEMORY)
+    }
+
+    fn over(memory: Memory, limit: u64) -> Self {
+        let clock = ManualClock::default();
+        clock.set(START);
+        memory.attach(3, 17);
+        install(&memory, DELAYED, |c| c.link[0].delay.constant_ns = 10 * MS);
+        install(&memory, LOSSY, |c| {
+            (c.link[0].loss.model, c.link[0].loss.p[0]) = (crate::layout::LOSS_BERNOULLI, 1.0);
+        });
+        install(&memory, NARROW, |c| c.mtu = 600);
+        let port = FakePort::default();
+        let engine = Engine::new(port.clone(), memory, clock.clone(), 1, limit);
+        Self {
+            engine,
+            port,
+            clock,
+            sent: 0,
+        }
+    }
+
+    /// The kernel hands a packet of `slot` to the engine.
+    fn send(&mut self, slot: u16, flags: u8, make: impl FnOnce(&DetourHeader) -> Vec<u8>) {
+        self.sent += 1;
+        self.engine.memory.send(LANE, self.sent);
+        let mut header = detour(3, 0);
+        (header.slot, header.generation, header.flags) = (slot, 2 * u32::from(slot), flags);
+        (header.sequence, header.queue) = (self.sent as u32, QUEUE_DEFAULT);
+        self.port.0.borrow_mut().incoming.push_back(make(&header));
+    }
+
+    fn send_plain(&mut self, slot: u16, mark: u8) {
+        self.send(slot, 0, |header| {
+            from_tap(plain_vnet(), header, &[mark; 60])
+        });
+    }
+
+    /// Runs the engine at `now`; what it wrote.
+    fn turn_at(&mut self, now: u64) -> Vec<Vec<u8>> {
+        self.clock.set(now);
+        while self.engine.turn().expect("the port is well") == 0 {}
+        std::mem::take(&mut self.port.0.borrow_mut().written)
+    }
+
+    fn settled(&self) -> u64 {
+        self.engine.memory.settled(LANE)
+    }
+
+    /// Statistics as others see them, after the next heartbeat.
+    fn stats(&mut self, now: u64) -> LaneStats {
+        self.turn_at(now + HEARTBEAT_NS);
+        self.engine.memory.published_lane(LANE)
+    }
+}
+
+fn install(memory: &Memory, slot: u16, change: impl FnOnce(&mut Conditions)) {
+    let mut conditions: Conditions = bytemuck::Zeroable::zeroed();
+    for link in &mut conditions.link {
+        (link.flags, link.default_queue_length) = (LINK_ACTIVE, 1000);
+    }
+    change(&mut conditions);
+    memory.install(slot.into(), &conditions);
+}
+
+fn datagram(payload: usize, dont_fragment: bool) -> Vec<u8> {
+    let (mut frame, _) = recipe(payload).frame();
+    if !dont_fragment {
+        frame[20] &= !0x40;
+        frame[24] ^= 0x40; // the header checksum without DF
+    }
+    frame
+}
+
+fn recipe(payload: usize) -> Recipe {
+    Recipe {
+        v6: false,
+        udp: true,
+        extended: false,
+        tagged: false,
+        checksum: false,
+        flags: 0x10,
+        ecn: false,
+        sequence: 1,
+        id: 1,
+        mss: 1000,
+        payload: vec![5; payload],
+    }
+}
+
+fn marks(written: &[Vec<u8>]) -> Vec<u8> {
+    written.iter().map(|packet| packet[VNET_HEADER]).collect()
+}
+
+#[test]
+fn a_packet_leaves_after_its_delay_and_is_then_settled() {
+    let mut bench = Bench::new();
+    bench.send_plain(DELAYED, 1);
+    assert!(bench.turn_at(START).is_empty());
+    assert_eq!(bench.engine.next_wake(), START + 10 * MS);
+    assert!(bench.turn_at(START + 10 * MS - 1).is_empty());
+    assert_eq!(bench.settled(), 0);
+    assert_eq!(bench.turn_at(START + 10 * MS).len(), 1);
+    assert_eq!(bench.settled(), 1);
+    assert_eq!(bench.engine.memory.lane(LANE).quiet_ns, START + 10 * MS);
+}
+
+#[test]
+fn a_packet_without_conditions_stays_behind_those_held() {
+    let mut bench = Bench::new();
+    bench.send_plain(DELAYED, 1);
+    bench.turn_at(START);
+    bench.send(NULL, DETOUR_PASS, |header| {
+        let newer = DetourHeader {
+            generation: 4,
+            ..*header
+        };
+        from_tap(plain_vnet(), &newer, &[2; 60])
+    });
+    assert!(bench.turn_at(START + MS).is_empty());
+    assert_eq!(marks(&bench.turn_at(START + 10 * MS)), [1, 2]);
+}
+
+#[test]
+fn a_lost_packet_is_settled_at_once() {
+    let mut bench = Bench::new();
+    bench.send_plain(LOSSY, 1);
+    assert!(bench.turn_at(START).is_empty());
+    assert_eq!(bench.settled(), 1);
+    assert_eq!(bench.stats(START).lost, 1);
+}
+
+#[test]
+fn a_gap_in_the_sequence_is_counted_and_settled() {
+    let mut bench = Bench::new();
+    bench.send_plain(DELAYED, 1);
+    bench.sent += 5;
+    bench.send_plain(DELAYED, 2);
+    bench.turn_at(START);
+    bench.turn_at(START + 10 * MS);
+    assert_eq!(bench.settled(), 7);
+    assert_eq!(bench.stats(START + 10 * MS).dropped_ring, 5);
+}
+
+#[test]
+fn packets_missing_at_the_end_are_given_up_after_a_heartbeat() {
+    let mut bench = Bench::new();
+    bench.send_plain(DELAYED, 1);
+    bench.turn_at(START);
+    bench.engine.memory.send(LANE, 4);
+    bench.turn_at(START + HEARTBEAT_NS);
+    assert_eq!(bench.settled(), 1);
+    bench.turn_at(START + 2 * HEARTBEAT_NS);
+    assert_eq!(bench.settled(), 4);
+}
+
+#[test]
+fn a_refused_write_is_counted_and_settled() {
+    let mut bench = Bench::new();
+    bench.port.0.borrow_mut().refusal = Some(io::ErrorKind::WouldBlock);
+    bench.send_plain(DELAYED, 1);
+    bench.turn_at(START);
+    bench.turn_at(START + 10 * MS);
+    assert_eq!(bench.settled(), 1);
+    assert_eq!(bench.stats(START + 10 * MS).dropped_emit, 1);
+}
+
+#[test]
+fn packets_beyond_the_memory_bound_are_dropped_and_settled() {
+    let mut bench = Bench::over(Memory::for_tests(), 200 << 10);
+    for mark in 0..100 {
+        bench.send_plain(DELAYED, mark);
+    }
+    bench.turn_at(START);
+    let held = bench.turn_at(START + 10 * MS).len() as u64;
+    bench.turn_at(START + 10 * MS + HEARTBEAT_NS);
+    let stats = bench.engine.memory.engine_stats();
+    assert!(held > 50 && stats.held_bytes_limit == 200 << 10);
+    assert_eq!(held + stats.dropped_memory, 100);
+    assert_eq!(bench.settled(), 100);
+}
+
+#[test]
+fn it_beats_also_when_idle() {
+    let mut bench = Bench::new();
+    for beat in 0..3 {
+        let now = START + beat * HEARTBEAT_NS;
+        bench.turn_at(now);
+        assert_eq!(bench.engine.memory.heartbeat(), now);
+        assert_eq!(bench.engine.next_wake(), now + HEARTBEAT_NS);
+    }
+}
+
+#[test]
+fn what_a_dead_engine_held_is_settled_at_the_start() {
+    let memory = Memory::for_tests();
+    memory.send(LANE, 9);
+    memory.publish_lane(
+        LANE,
+        &LaneStats {
+            held: 4,
+            ..LaneStats::default()
+        },
+    );
+    let mut bench = Bench::over(memory, DEFAULT_MEMORY);
+    assert_eq!(bench.settled(), 9);
+    assert_eq!(bench.stats(START).held, 0);
+    bench.sent = 9;
+    bench.send_plain(DELAYED, 1);
+    bench.turn_at(START + 20 * MS);
+    bench.turn_at(START + 30 * MS);
+    assert_eq!(bench.settled(), 10);
+}
+
+#[test]
+fn a_lane_goes_with_its_interface_once_it_is_empty() {
+    let mut bench = Bench::new();
+    bench.send_plain(DELAYED, 1);
+    bench.turn_at(START);
+    bench.engine.memory.attach(3, 0);
+    bench.turn_at(START + 5 * MS);
+    assert!(bench.engine.ways[LANE].is_some());
+    bench.turn_at(START + 10 * MS);
+    bench.turn_at(START + 40 * MS);
+    assert!(bench.engine.ways[LANE].is_none());
+}
+
+#[test]
+fn lateness_is_told() {
+    let mut bench = Bench::new();
+    bench.send_plain(DELAYED, 1);
+    bench.turn_at(START);
+    bench.turn_at(START + 10 * MS + 1000);
+    bench.turn_at(START + 10 * MS + HEARTBEAT_NS);
+    let lateness = bench.engine.memory.engine_stats().lateness;
+    assert_eq!(
+        lateness.iter().position(|&count| count == 1),
+        Some(10),
+        "{lateness:?}"
+    );
+}
+
+#[test]
+fn garbage_is_counted_and_nothing_else() {
+    let mut bench = Bench::new();
+    bench.port.0.borrow_mut().incoming.push_back(vec![0xff; 50]);
+    assert!(bench.turn_at(START).is_empty());
+    bench.turn_at(START + HEARTBEAT_NS);
+    assert_eq!(bench.engine.memory.engine_stats().unknown_frames, 1);
+}
+
+#[test]
+fn a_packet_too_big_goes_on_in_fragments() {
+    let mut bench = Bench::new();
+    bench.send(NARROW, DETOUR_TOO_BIG, |header| {
+        from_tap(plain_vnet(), header, &datagram(1400, false))
+    });
+    bench.turn_at(START);
+    let lengths: Vec<usize> = bench
+        .turn_at(START + MS)
+        .iter()
+        .map(|f| f.len() - VNET_HEADER - 18)
+        .collect();
+    assert_eq!(lengths, [596, 596, 276]);
+    assert_eq!((bench.settled(), bench.stats(START).fragmented), (1, 1));
+}
+
+#[test]
+fn a_packet_too_big_that_must_not_be_cut_is_answered() {
+    let mut bench = Bench::new();
+    bench.send(NARROW, DETOUR_TOO_BIG, |header| {
+        from_tap(plain_vnet(), header, &datagram(1400, true))
+    });
+    let written = bench.turn_at(START);
+    assert_eq!(written.len(), 1);
+    let frame = &written[0][VNET_HEADER..];
+    assert_eq!(frame[14] & 0x10, 0x10, "the other direction");
+    assert_eq!(frame[18 + 20..][..2], [3, 4]);
+    assert_eq!((bench.settled(), bench.stats(START).answered), (1, 1));
+}
+
+#[test]
+fn a_superpacket_too_big_is_answered_once_and_its_short_end_goes_on() {
+    let mut bench = Bench::new();
+    let recipe = recipe(3100);
+    bench.send(NARROW, DETOUR_TOO_BIG, |header| {
+        superpacket(&recipe, header)
+    });
+    let mut written = bench.turn_at(START);
+    written.extend(bench.turn_at(START + MS));
+    assert_eq!(written.len(), 2);
+    let end = segmented(&written[1]).remove(0);
+    assert_eq!(end.len(), 18 + 28 + 100);
+    assert!(checksums_hold(&end));
+}

@@ -1,0 +1,180 @@
+//! One direction of one attachment in the engine: a lane, the plan it follows, its books.
+
+use std::rc::Rc;
+
+use crate::buffer::Buffer;
+use crate::frame::Frame;
+use crate::icmp::AnswerLimit;
+use crate::lane::{Lane, LaneOptions};
+use crate::layout::{DetourHeader, LaneStats, LANE_QUIET_NS};
+use crate::ledger::Ledger;
+use crate::memory::Memory;
+use crate::packet::Class;
+use crate::plan::LinkPlan;
+use crate::rng;
+
+/// What a slot says about one direction, under the binding word that named it.
+#[derive(Debug)]
+struct Followed {
+    generation: u32,
+    slot: u16,
+    mtu: u32,
+    plan: Rc<LinkPlan>,
+}
+
+impl Followed {
+    /// Reads the slot. Conditions that no persona compiles to are not guessed at: packets
+    /// then only keep their order.
+    fn read(detour: &DetourHeader, memory: &Memory) -> Self {
+        let conditions = memory.conditions(detour.slot);
+        let plan = conditions.map(|c| LinkPlan::new(&c, detour.direction.into()));
+        let plan = match plan {
+            Some(Ok(plan)) => plan,
+            Some(Err(error)) => refused(detour, &error.to_string()),
+            None => refused(detour, "no such slot"),
+        };
+        Self {
+            generation: detour.generation,
+            slot: detour.slot,
+            mtu: conditions.map_or(0, |c| c.mtu),
+            plan: Rc::new(plan),
+        }
+    }
+
+    fn is_of(&self, detour: &DetourHeader) -> bool {
+        (self.generation, self.slot) == (detour.generation, detour.slot)
+    }
+}
+
+fn refused(detour: &DetourHeader, why: &str) -> LinkPlan {
+    let DetourHeader {
+        attachment, slot, ..
+    } = *detour;
+    eprintln!("engine: attachment {attachment} goes without conditions: slot {slot}: {why}");
+    LinkPlan::pass()
+}
+
+#[derive(Debug)]
+pub struct Way {
+    index: usize,
+    lane: Lane<Frame>,
+    ledger: Ledger,
+    followed: Option<Followed>,
+    answers: AnswerLimit,
+    /// Departure that the engine was told of; `u64::MAX` when none.
+    scheduled: u64,
+    /// As last written to shared memory.
+    settled: u64,
+    published: LaneStats,
+    /// The kernel's count at the tick before.
+    sent_before: u64,
+}
+
+impl Way {
+    /// Lane `index` of shared memory; `entropy` seeds personas that name no seed.
+    pub fn new(index: usize, memory: &Memory, entropy: u64, now: u64) -> Self {
+        let options = LaneOptions {
+            entropy: rng::mix(entropy, index as u64),
+            entry_guard_ns: LANE_QUIET_NS,
+        };
+        let settled = memory.settled(index);
+        Self {
+            index,
+            lane: Lane::new(options),
+            ledger: Ledger::new(settled),
+            followed: None,
+            answers: AnswerLimit::new(now),
+            scheduled: u64::MAX,
+            settled,
+            published: LaneStats::default(),
+            sent_before: settled,
+        }
+    }
+
+    /// Enters a packet in the books: from now on `buffer` keeps it from being settled.
+    pub fn arrive(&mut self, detour: &DetourHeader, memory: &Memory, buffer: &mut Buffer) {
+        let lost = self.ledger.arrive(detour.sequence, memory.sent(self.index));
+        let stats = self.lane.stats_mut();
+        stats.dropped_ring = stats.dropped_ring.saturating_add_signed(lost);
+        buffer.count_on_drop(self.ledger.counter());
+    }
+
+    /// Looks up what the packet was decided by; returns the MTU in bytes, 0 for none.
+    pub fn follow(&mut self, detour: &DetourHeader, memory: &Memory) -> u32 {
+        match &self.followed {
+            Some(followed) if followed.is_of(detour) => followed.mtu,
+            _ => self.followed.insert(Followed::read(detour, memory)).mtu,
+        }
+    }
+
+    /// Gives a frame to the lane, under what [`Self::follow`] found last.
+    pub fn admit(&mut self, now: u64, detour: &DetourHeader, frame: Frame) {
+        let Some(followed) = &self.followed else {
+            return;
+        };
+        let class = Class {
+            queue: detour.queue,
+            priority: detour.priority & 7,
+        };
+        self.lane
+            .admit(now, followed.generation, &followed.plan, class, frame);
+    }
+
+    /// Hands out what is due at `now`, with its due time.
+    pub fn poll(&mut self, now: u64, emit: impl FnMut(Frame, u64)) {
+        self.scheduled = u64::MAX;
+        self.lane.poll(now, emit);
+    }
+
+    /// The departure that the engine does not know of yet.
+    pub fn reschedule(&mut self) -> Option<u64> {
+        let due = self.lane.next_due().filter(|due| *due < self.scheduled)?;
+        self.scheduled = due;
+        Some(due)
+    }
+
+    pub fn is_scheduled(&self, due: u64) -> bool {
+        self.scheduled == due
+    }
+
+    /// Whether one more answer to a packet too big may be given; counts it if so.
+    pub fn may_answer(&mut self, now: u64) -> bool {
+        let allowed = self.answers.allow(now);
+        self.lane.stats_mut().answered += u64::from(allowed);
+        allowed
+    }
+
+    /// For what the lane cannot count itself.
+    pub fn stats_mut(&mut self) -> &mut LaneStats {
+        self.lane.stats_mut()
+    }
+
+    /// Tells the kernel programs what is settled by now. After the writes, never before.
+    pub fn settle(&mut self, memory: &Memory, now: u64) {
+        let settled = self.ledger.settled();
+        if settled != self.settled {
+            memory.settle(self.index, settled, now);
+            self.settled = settled;
+        }
+    }
+
+    /// Publishes what changed. `drained`: the TAP was found empty just before.
+    pub fn tick(&mut self, memory: &Memory, now: u64, drained: bool) {
+        if drained {
+            let missing = self.ledger.give_up(self.sent_before);
+            self.lane.stats_mut().dropped_ring += missing;
+        }
+        self.sent_before = memory.sent(self.index);
+        self.settle(memory, now);
+        let stats = self.lane.stats();
+        if stats != self.published {
+            memory.publish_lane(self.index, &stats);
+            self.published = stats;
+        }
+    }
+
+    /// Whether the interface is gone and so is all that was under way.
+    pub fn is_over(&self, memory: &Memory) -> bool {
+        self.lane.held() == 0 && !memory.attached(self.index)
+    }
+}
