@@ -1,0 +1,366 @@
+//! Maps, programs and bindings of one host.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use bytemuck::{bytes_of, pod_read_unaligned, Pod, Zeroable};
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
+use netpersona_engine::attach::{self, Hook, Mechanism};
+use netpersona_engine::bindings::{self, Word};
+use netpersona_engine::layout::{
+    self, Attachment, Conditions, Counters, EngineState, EngineStats, LaneShared, LaneStats,
+    Policy, Tally,
+};
+use netpersona_engine::loader::{self, LoadError, Pins};
+use netpersona_engine::shm::Shared;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyIndexError, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::records::record;
+
+create_exception!(_engine, Incompatible, PyRuntimeError);
+
+#[pyfunction]
+pub fn load(py: Python<'_>, bpffs: PathBuf) -> PyResult<Kernel> {
+    let pins = py.detach(|| loader::load(&bpffs)).map_err(|error| match error {
+        LoadError::Incompatible { .. } => Incompatible::new_err(error.to_string()),
+        other => PyRuntimeError::new_err(other.to_string()),
+    })?;
+    Kernel::open(py, pins)
+}
+
+/// The binding table.
+#[pyclass(frozen)]
+#[derive(Debug)]
+pub struct Bindings {
+    table: bindings::Bindings,
+}
+
+#[pymethods]
+impl Bindings {
+    #[pyo3(signature = (attachment, slot, expires_ns=0, fallback_slot=0))]
+    fn switch(
+        &self,
+        attachment: usize,
+        slot: u32,
+        expires_ns: u64,
+        fallback_slot: u32,
+    ) -> PyResult<u32> {
+        check_attachment(attachment)?;
+        check_slot(slot as usize)?;
+        check_slot(fallback_slot as usize)?;
+        Ok(self.table.switch(attachment, slot, expires_ns, fallback_slot))
+    }
+
+    fn place(&self, attachment: usize, ifindex: u32, facing: u32) -> PyResult<()> {
+        check_attachment(attachment)?;
+        self.table.place(attachment, ifindex, facing);
+        Ok(())
+    }
+
+    fn read<'py>(&self, py: Python<'py>, attachment: usize) -> PyResult<Bound<'py, PyDict>> {
+        check_attachment(attachment)?;
+        let binding = self.table.read(attachment);
+        let (active, lease) = (Word::unpack(binding.active), bindings::lease_of(&binding));
+        let read = record!(py, binding, ifindex, facing);
+        read.set_item("generation", active.generation)?;
+        read.set_item("slot", active.slot)?;
+        read.set_item("expires_ns", lease.expires_ns)?;
+        read.set_item("fallback_slot", Word::unpack(lease.fallback).slot)?;
+        Ok(read)
+    }
+}
+
+/// What is pinned: open maps and the way to the programs.
+#[pyclass(frozen)]
+#[derive(Debug)]
+pub struct Kernel {
+    pins: Pins,
+    bindings: Py<Bindings>,
+    attachments: MapHandle,
+    counters: MapHandle,
+    policies: Shared<Policy>,
+    conditions: Shared<Conditions>,
+    lanes: Shared<LaneShared>,
+    lane_stats: Shared<LaneStats>,
+    engine_state: Shared<EngineState>,
+    engine_stats: Shared<EngineStats>,
+}
+
+impl Kernel {
+    fn open(py: Python<'_>, pins: Pins) -> PyResult<Self> {
+        let table = bindings::Bindings::new(shared(&pins, "bindings", layout::MAX_ATTACHMENTS)?);
+        Ok(Self {
+            bindings: Py::new(py, Bindings { table })?,
+            attachments: handle(&pins, "attachments")?,
+            counters: handle(&pins, "counters")?,
+            policies: shared(&pins, "policies", layout::MAX_SLOTS)?,
+            conditions: shared(&pins, "conditions", layout::MAX_SLOTS)?,
+            lanes: shared(&pins, "lanes", layout::MAX_ATTACHMENTS * 2)?,
+            lane_stats: shared(&pins, "lane_stats", layout::MAX_ATTACHMENTS * 2)?,
+            engine_state: shared(&pins, "engine_state", 1)?,
+            engine_stats: shared(&pins, "engine_stats", 1)?,
+            pins,
+        })
+    }
+}
+
+#[pymethods]
+impl Kernel {
+    #[getter]
+    fn bindings(&self, py: Python<'_>) -> Py<Bindings> {
+        self.bindings.clone_ref(py)
+    }
+
+    /// "tcx", "clsact", or "clsact-made" if the qdisc was not there before.
+    #[pyo3(signature = (link, program, ifindex, hook, tcx=true))]
+    fn attach(
+        &self,
+        link: &str,
+        program: &str,
+        ifindex: u32,
+        hook: &str,
+        tcx: bool,
+    ) -> PyResult<&'static str> {
+        let mechanism = attach::attach(&self.pins, link, program, ifindex, parse_hook(hook)?, tcx)?;
+        Ok(match mechanism {
+            Mechanism::Tcx => "tcx",
+            Mechanism::Clsact { made_qdisc: false } => "clsact",
+            Mechanism::Clsact { made_qdisc: true } => "clsact-made",
+        })
+    }
+
+    fn detach(&self, link: &str, ifindex: u32, hook: &str) -> PyResult<()> {
+        Ok(attach::detach(&self.pins, link, ifindex, parse_hook(hook)?)?)
+    }
+
+    fn write_slot(&self, slot: usize, policy: &[u8], conditions: &[u8]) -> PyResult<()> {
+        check_slot(slot)?;
+        self.policies.write(slot, &pod("policy", policy)?);
+        self.conditions.write(slot, &pod("conditions", conditions)?);
+        Ok(())
+    }
+
+    fn read_slot(&self, slot: usize) -> PyResult<(Vec<u8>, Vec<u8>)> {
+        check_slot(slot)?;
+        Ok((
+            bytes_of(&self.policies.read(slot)).to_vec(),
+            bytes_of(&self.conditions.read(slot)).to_vec(),
+        ))
+    }
+
+    fn enlist(&self, ifindex: u32, attachment: u32, facing: u32) -> PyResult<()> {
+        check_attachment(attachment as usize)?;
+        let value = Attachment { attachment, facing };
+        self.attachments
+            .update(&ifindex.to_ne_bytes(), bytes_of(&value), MapFlags::ANY)
+            .map_err(os_error)
+    }
+
+    /// Fine if it is not there.
+    fn strike(&self, ifindex: u32) -> PyResult<()> {
+        let key = ifindex.to_ne_bytes();
+        if self.attachments.lookup(&key, MapFlags::ANY).map_err(os_error)?.is_some() {
+            self.attachments.delete(&key).map_err(os_error)?;
+        }
+        Ok(())
+    }
+
+    /// (ifindex, attachment, facing) of all.
+    fn enlisted(&self) -> PyResult<Vec<(u32, u32, u32)>> {
+        let mut all = Vec::new();
+        for key in self.attachments.keys() {
+            let Some(value) = self.attachments.lookup(&key, MapFlags::ANY).map_err(os_error)? else {
+                continue; // struck meanwhile
+            };
+            let value: Attachment = pod("attachment", &value)?;
+            all.push((pod("ifindex", &key)?, value.attachment, value.facing));
+        }
+        Ok(all)
+    }
+
+    fn counters<'py>(
+        &self,
+        py: Python<'py>,
+        attachment: usize,
+        direction: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let total = self.sum_counters(lane_index(attachment, direction)?)?;
+        let counters = record!(
+            py, total, flows_created, flows_closed, flows_refused, expired, generation,
+            generation_packets,
+        );
+        for (name, tally) in [
+            ("passed", total.passed),
+            ("dropped_rule", total.dropped_rule),
+            ("dropped_default", total.dropped_default),
+            ("dropped_profile", total.dropped_profile),
+            ("dropped_fragment", total.dropped_fragment),
+            ("dropped_engine", total.dropped_engine),
+            ("too_big", total.too_big),
+            ("detoured", total.detoured),
+            ("bypassed", total.bypassed),
+            ("malformed", total.malformed),
+        ] {
+            counters.set_item(name, (tally.packets, tally.bytes))?;
+        }
+        Ok(counters)
+    }
+
+    fn lane<'py>(
+        &self,
+        py: Python<'py>,
+        attachment: usize,
+        direction: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let lane = self.lanes.read(lane_index(attachment, direction)?);
+        Ok(record!(py, lane, sent, sent_ns, settled, quiet_ns))
+    }
+
+    fn lane_stats<'py>(
+        &self,
+        py: Python<'py>,
+        attachment: usize,
+        direction: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.lane_stats.read(lane_index(attachment, direction)?);
+        Ok(record!(
+            py, stats, received, emitted, lost, duplicated, corrupted, reordered, dropped_queue,
+            dropped_line, dropped_ring, dropped_emit, flushed, fragmented, answered, held, seed,
+            generation,
+        ))
+    }
+
+    fn engine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.engine_stats.read(0);
+        let engine = record!(
+            py, stats, started_ns, wakeups, reads, writes, dropped_memory, unknown_frames,
+            held_bytes, held_bytes_limit,
+        );
+        let state = self.engine_state.read(0);
+        engine.set_item("lateness", stats.lateness.to_vec())?;
+        engine.set_item("heartbeat_ns", state.heartbeat_ns)?;
+        engine.set_item("tap_ifindex", state.tap_ifindex)?;
+        Ok(engine)
+    }
+
+    /// Tell kernel programs where the engine is; 0: nowhere. Leaves the engine's heartbeat alone.
+    fn set_tap(&self, ifindex: u32) {
+        let word: u64 = bytemuck::cast([ifindex, 0_u32]);
+        self.engine_state
+            .word(0, std::mem::offset_of!(EngineState, tap_ifindex))
+            .store(word, std::sync::atomic::Ordering::Release);
+    }
+
+    /// Set what the engine writes: for tests of the kernel programs without an engine.
+    fn beat(&self, heartbeat_ns: u64) {
+        self.engine_state
+            .word(0, std::mem::offset_of!(EngineState, heartbeat_ns))
+            .store(heartbeat_ns, std::sync::atomic::Ordering::Release);
+    }
+}
+
+impl Kernel {
+    fn sum_counters(&self, index: usize) -> PyResult<Counters> {
+        let key = u32::try_from(index).expect("lane_index is in range").to_ne_bytes();
+        let per_cpu = self.counters.lookup_percpu(&key, MapFlags::ANY).map_err(os_error)?;
+        let mut total = Counters::zeroed();
+        for cpu in per_cpu.unwrap_or_default() {
+            add(&mut total, &pod("counters", &cpu)?);
+        }
+        Ok(total)
+    }
+}
+
+fn add(total: &mut Counters, cpu: &Counters) {
+    fn tally(total: &mut Tally, cpu: &Tally) {
+        total.packets += cpu.packets;
+        total.bytes += cpu.bytes;
+    }
+    tally(&mut total.passed, &cpu.passed);
+    tally(&mut total.dropped_rule, &cpu.dropped_rule);
+    tally(&mut total.dropped_default, &cpu.dropped_default);
+    tally(&mut total.dropped_profile, &cpu.dropped_profile);
+    tally(&mut total.dropped_fragment, &cpu.dropped_fragment);
+    tally(&mut total.dropped_engine, &cpu.dropped_engine);
+    tally(&mut total.too_big, &cpu.too_big);
+    tally(&mut total.detoured, &cpu.detoured);
+    tally(&mut total.bypassed, &cpu.bypassed);
+    tally(&mut total.malformed, &cpu.malformed);
+    total.flows_created += cpu.flows_created;
+    total.flows_closed += cpu.flows_closed;
+    total.flows_refused += cpu.flows_refused;
+    total.expired += cpu.expired;
+    add_proof(total, cpu);
+}
+
+/// The newest generation that any CPU has seen, and the packets decided under it on all of them.
+fn add_proof(total: &mut Counters, cpu: &Counters) {
+    match cpu.generation.cmp(&total.generation) {
+        std::cmp::Ordering::Greater => {
+            total.generation = cpu.generation;
+            total.generation_packets = cpu.generation_packets;
+        }
+        std::cmp::Ordering::Equal => total.generation_packets += cpu.generation_packets,
+        std::cmp::Ordering::Less => {}
+    }
+}
+
+fn shared<T: Pod>(pins: &Pins, name: &str, len: usize) -> PyResult<Shared<T>> {
+    let pin = pins.map(name);
+    Shared::open(&pin, len).map_err(|error| cannot_open(&pin, error))
+}
+
+fn handle(pins: &Pins, name: &str) -> PyResult<MapHandle> {
+    let pin = pins.map(name);
+    MapHandle::from_pinned_path(&pin).map_err(|error| cannot_open(&pin, error))
+}
+
+fn cannot_open(pin: &Path, error: impl Display) -> PyErr {
+    PyOSError::new_err(format!("cannot open {}: {error}", pin.display()))
+}
+
+fn os_error(error: libbpf_rs::Error) -> PyErr {
+    PyOSError::new_err(error.to_string())
+}
+
+fn pod<T: Pod>(what: &str, bytes: &[u8]) -> PyResult<T> {
+    if bytes.len() == size_of::<T>() {
+        Ok(pod_read_unaligned(bytes))
+    } else {
+        let (have, want) = (bytes.len(), size_of::<T>());
+        Err(PyValueError::new_err(format!("{what} is {have} bytes, must be {want}")))
+    }
+}
+
+fn parse_hook(hook: &str) -> PyResult<Hook> {
+    match hook {
+        "ingress" => Ok(Hook::Ingress),
+        "egress" => Ok(Hook::Egress),
+        other => Err(PyValueError::new_err(format!("no hook {other:?}; ingress or egress"))),
+    }
+}
+
+fn check_attachment(attachment: usize) -> PyResult<()> {
+    check("attachment", attachment, layout::MAX_ATTACHMENTS)
+}
+
+fn check_slot(slot: usize) -> PyResult<()> {
+    check("slot", slot, layout::MAX_SLOTS)
+}
+
+fn check(what: &str, value: usize, bound: usize) -> PyResult<()> {
+    if value < bound {
+        Ok(())
+    } else {
+        Err(PyIndexError::new_err(format!("{what} {value} is not below {bound}")))
+    }
+}
+
+fn lane_index(attachment: usize, direction: usize) -> PyResult<usize> {
+    check_attachment(attachment)?;
+    check("direction", direction, 2)?;
+    Ok(attachment * 2 + direction)
+}

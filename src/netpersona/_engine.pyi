@@ -1,0 +1,129 @@
+"""The Rust half of the data path: kernel programs, bindings, counters and the packet engine.
+
+Only `netpersona.datapath` imports this. Directions are 0 (egress, what the workload sends) and 1
+(ingress). Times are CLOCK_MONOTONIC nanoseconds.
+"""
+
+from os import PathLike
+from typing import TypedDict, final
+
+class Incompatible(RuntimeError):
+    """Pins were made by a version with another memory layout."""
+
+class BindingRecord(TypedDict):
+    ifindex: int
+    facing: int
+    generation: int
+    slot: int
+    expires_ns: int
+    fallback_slot: int
+
+class CounterRecord(TypedDict):
+    """Tallies are (packets, bytes); GSO packets count as their segments."""
+
+    passed: tuple[int, int]
+    dropped_rule: tuple[int, int]
+    dropped_default: tuple[int, int]
+    dropped_profile: tuple[int, int]
+    dropped_fragment: tuple[int, int]
+    dropped_engine: tuple[int, int]
+    too_big: tuple[int, int]
+    detoured: tuple[int, int]
+    bypassed: tuple[int, int]
+    malformed: tuple[int, int]
+    flows_created: int
+    flows_closed: int
+    flows_refused: int
+    expired: int
+    generation: int
+    generation_packets: int
+
+class LaneRecord(TypedDict):
+    sent: int
+    sent_ns: int
+    settled: int
+    quiet_ns: int
+
+class LaneStatsRecord(TypedDict):
+    received: int
+    emitted: int
+    lost: int
+    duplicated: int
+    corrupted: int
+    reordered: int
+    dropped_queue: int
+    dropped_line: int
+    dropped_ring: int
+    dropped_emit: int
+    flushed: int
+    fragmented: int
+    answered: int
+    held: int
+    seed: int
+    generation: int
+
+class EngineRecord(TypedDict):
+    started_ns: int
+    wakeups: int
+    reads: int
+    writes: int
+    dropped_memory: int
+    unknown_frames: int
+    held_bytes: int
+    held_bytes_limit: int
+    lateness: list[int]
+    heartbeat_ns: int
+    tap_ifindex: int
+
+@final
+class Bindings:
+    def switch(self, attachment: int, slot: int, expires_ns: int = 0, fallback_slot: int = 0) -> int:
+        """One 64-bit store; answers the new generation."""
+
+    def place(self, attachment: int, ifindex: int, facing: int) -> None: ...
+    def read(self, attachment: int) -> BindingRecord: ...
+
+@final
+class Kernel:
+    """Pinned maps and programs. Raises OSError with the kernel's errno, IndexError past a bound."""
+
+    @property
+    def bindings(self) -> Bindings: ...
+    def attach(self, link: str, program: str, ifindex: int, hook: str, tcx: bool = True) -> str:
+        """Idempotent. Answers "tcx", "clsact", or "clsact-made" if this call made the qdisc."""
+
+    def detach(self, link: str, ifindex: int, hook: str) -> None:
+        """Idempotent. Leaves the clsact qdisc."""
+
+    def write_slot(self, slot: int, policy: bytes, conditions: bytes) -> None: ...
+    def read_slot(self, slot: int) -> tuple[bytes, bytes]: ...
+    def enlist(self, ifindex: int, attachment: int, facing: int) -> None: ...
+    def strike(self, ifindex: int) -> None: ...
+    def enlisted(self) -> list[tuple[int, int, int]]: ...
+    def counters(self, attachment: int, direction: int) -> CounterRecord: ...
+    def lane(self, attachment: int, direction: int) -> LaneRecord: ...
+    def lane_stats(self, attachment: int, direction: int) -> LaneStatsRecord: ...
+    def engine(self) -> EngineRecord: ...
+    def set_tap(self, ifindex: int) -> None: ...
+    def beat(self, heartbeat_ns: int) -> None:
+        """Stand in for the engine's heartbeat, in tests of the kernel programs alone."""
+
+@final
+class Probes:
+    def __init__(self, bpffs: str | PathLike[str]) -> None: ...
+    def read(self, timeout_ms: int) -> list[tuple[int, int, int, int, int, bytes]]:
+        """(captured_ns, attachment, direction, frame length, generation or 0, first 64 bytes)."""
+
+@final
+class Stop:
+    def __init__(self) -> None: ...
+    def set(self) -> None: ...
+
+def load(bpffs: str | PathLike[str]) -> Kernel:
+    """Load and pin, or adopt what is pinned. Raises Incompatible, or RuntimeError with the log."""
+
+def run_engine(bpffs: str | PathLike[str], tap: str, memory: int, stop: Stop) -> None:
+    """Run the packet engine in this thread, without the GIL, until `stop` is set."""
+
+def layout() -> dict[str, int]: ...
+def now_ns() -> int: ...
