@@ -15,6 +15,7 @@ from netpersona.cli import (
     completion,
     describe,
     files,
+    host,
     resources,
     status,
     verify,
@@ -97,6 +98,8 @@ workload = typer.Typer(no_args_is_help=True, help="Add workloads, and remove the
 app.add_typer(workload, name="workload", rich_help_panel=WORKLOADS)
 
 COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
+    (HOST, "up", host.up, "sudo netpersona up"),
+    (HOST, "down", host.down, "sudo netpersona down"),
     (HOST, "status", status.status, "netpersona status"),
     (HOST, "completion", completion.completion, "netpersona completion bash >> ~/.bashrc"),
     (DOCUMENTS, "validate", files.validate, "netpersona validate personas/ voip.yaml"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -122,7 +123,14 @@ def name_of(collection: str, resource: Mapping[str, Any]) -> str:
 def _transport(settings: Settings) -> httpx2.BaseTransport:
     if settings.transport is not None:
         return settings.transport
-    return httpx2.HTTPTransport(uds=str(settings.socket) if settings.socket else None)
+    if settings.socket is None:
+        return httpx2.HTTPTransport()
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:  # httpcore leaks the socket of a refused connection
+            probe.connect(str(settings.socket))
+    except OSError as error:
+        raise unreachable(settings, error) from error
+    return httpx2.HTTPTransport(uds=str(settings.socket))
 
 
 def _base_url(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from netpersona.cli.errors import CliError, Unreachable, unknown_name
+from netpersona.cli.errors import CliError, Unreachable, nearest, unknown_name
 from netpersona.cli.settings import Settings
 from netpersona.persona import Persona, PersonaError, compile_persona, from_mapping, load, loads
 
@@ -94,24 +94,22 @@ def resolve(name: str, settings: Settings) -> Persona:
     from netpersona.cli.client import Api
     from netpersona.persona import presets
 
-    preset = presets().get(name)
+    stored, known = None, []
     try:
         with Api(settings) as api:
             stored = api.find("personas", name)
-            if stored is not None:
-                return from_mapping(stored["spec"])
-            known = api.names("personas") if preset is None else []
+            known = [] if stored or name in presets() else api.names("personas")
     except Unreachable as error:
-        if preset is None:
-            raise _unknown_offline(name, error) from error
-        known = []
-    if preset is None:
-        raise unknown_name("persona or preset", name, [*known, *presets()], "netpersona get personas")
-    return preset
+        if name not in presets():
+            raise _offline(name, presets(), error) from error
+    if stored is not None:
+        return from_mapping(stored["spec"])
+    if name in presets():
+        return presets()[name]
+    raise unknown_name("persona or preset", name, [*known, *presets()], "netpersona get personas")
 
 
-def _unknown_offline(name: str, error: Unreachable) -> CliError:
-    return CliError(
-        f"there is no file and no preset named {name}, and {error.message}",
-        error.remedy,
-    )
+def _offline(name: str, presets: Iterable[str], error: Unreachable) -> CliError:
+    guess = nearest(name, presets)
+    hint = f"did you mean {guess}? otherwise " if guess else ""
+    return CliError(f"there is no preset named {name}, and {error.message}", f"{hint}{error.remedy}")

@@ -156,9 +156,7 @@ def _stored_and_files(files: list[str], settings: Settings) -> list[Pair]:
 
 def _show_changes(pairs: list[Pair], output: Format) -> bool:
     """True when there is any difference."""
-    from netpersona.persona import diff as compare
-
-    changes = [(name, change) for name, before, after in pairs for change in compare(before, after)]
+    changes = [(name, change) for name, before, after in pairs for change in differences(before, after)]
     emit(
         View(
             columns=("PERSONA", "KEY", "BEFORE", "AFTER", "TAKES EFFECT"),
@@ -170,6 +168,13 @@ def _show_changes(pairs: list[Pair], output: Format) -> bool:
         output,
     )
     return bool(changes)
+
+
+def differences(before: Persona | None, after: Persona) -> list[Change]:
+    """What a workload would notice or a reader would see; a name alone is neither."""
+    from netpersona.persona import diff as compare
+
+    return [change for change in compare(before, after) if before is None or change.pointer != "/persona_id"]
 
 
 def _change(name: str, change: Change) -> dict[str, object]:

@@ -92,13 +92,13 @@ def apply_documents(api: Api, documents: Sequence[Document], *, dry_run: bool) -
 
 def _send(api: Api, persona: Persona, stored: dict[str, Any] | None, *, dry_run: bool) -> Applied:
     from netpersona.cli.client import resource_path
-    from netpersona.persona import from_mapping, to_mapping
+    from netpersona.persona import diff, from_mapping, to_mapping
 
     name, body = persona.persona_id, to_mapping(persona)
     params = {"dry_run": "1"} if dry_run else {}
     if stored is None:
         return name, "created", api.request("POST", "/v1/personas", body, params=params)
-    if from_mapping(stored["spec"]) == persona:
+    if not diff(from_mapping(stored["spec"]), persona):
         return name, "unchanged", stored
     match = {"If-Match": f'"{stored["revision"]}"'}
     path = resource_path("personas", name)

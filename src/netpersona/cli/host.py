@@ -1,0 +1,69 @@
+"""up and down: netpersona on this host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netpersona.cli.errors import note
+from netpersona.cli.output import Format, Output, View, emit
+from netpersona.cli.settings import DEFAULT_LISTEN, settings_of
+
+if TYPE_CHECKING:
+    from netpersona.cli.lifecycle import Running
+
+
+def up(
+    ctx: typer.Context,
+    listen: Annotated[
+        str,
+        typer.Option(envvar="NETPERSONA_LISTEN", metavar="HOST:PORT", help="Where the API listens on TCP."),
+    ] = DEFAULT_LISTEN,
+    user: Annotated[
+        str | None, typer.Option(help="Who the manager runs as.", show_default="a user of its own")
+    ] = None,
+    output: Output = Format.table,
+) -> None:
+    """Start the manager, the packet engine and the agent where they do not run; needs root."""
+    from netpersona.cli.lifecycle import up as start
+    from netpersona.cli.places import Places
+
+    settings = settings_of(ctx)
+    places = Places(settings.run_dir, settings.state_dir)
+    first = not places.token.exists()
+    running = start(places, listen=listen, user=user, say=note)
+    if not running.started:
+        note("everything was running already")
+    emit(_running(running, token=places.token.read_text().strip() if first else None), output)
+
+
+def _running(running: Running, *, token: str | None) -> View:
+    """The token itself is shown once, when it is made; later its file says it."""
+    data = {
+        "listen": f"http://{running.listen}",
+        "socket": f"unix:{running.socket}",
+        "token_file": str(running.token_file),
+        **({"token": token} if token else {}),
+        "logs": str(running.logs),
+    }
+    return View(
+        columns=("WHAT", "WHERE"),
+        rows=[(key.replace("_", " "), value) for key, value in data.items()],
+        data={**data, "started": list(running.started)},
+        names=list(running.started),
+    )
+
+
+def down(
+    ctx: typer.Context,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also delete personas, workloads, token and logs.")
+    ] = False,
+) -> None:
+    """Stop everything and remove it from the kernel: no filter, map, TAP or process is left; needs root."""
+    from netpersona.cli.lifecycle import down as stop
+    from netpersona.cli.places import Places
+
+    settings = settings_of(ctx)
+    stop(Places(settings.run_dir, settings.state_dir), purge=purge, say=note)

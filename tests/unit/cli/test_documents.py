@@ -1,0 +1,115 @@
+"""Persona documents on the command line: every problem at once, and which of two names is meant."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from netpersona.cli.documents import load_documents, looks_like_file, one_document, resolve
+from netpersona.cli.errors import CliError
+from netpersona.cli.settings import Settings
+from netpersona.persona import presets
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.yaml"
+    path.write_text("persona_id: one\n---\npersona_id: two\nmtu: 1400\n")
+    return path
+
+
+def test_a_file_may_hold_several_documents(good):
+    assert [d.persona.persona_id for d in load_documents([str(good)])] == ["one", "two"]
+
+
+@pytest.mark.usefixtures("good")
+def test_a_directory_stands_for_its_documents_in_order_of_name(tmp_path: Path):
+    (tmp_path / "a.json").write_text('{"persona_id": "zero"}')
+    (tmp_path / "notes.txt").write_text("no persona")
+    assert [d.persona.persona_id for d in load_documents([str(tmp_path)])] == ["zero", "one", "two"]
+
+
+def test_standard_input_is_read_for_a_dash(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("persona_id: piped\n"))
+    assert load_documents(["-"])[0].persona.persona_id == "piped"
+
+
+@pytest.mark.usefixtures("good")
+def test_every_problem_of_every_file_is_told_with_its_line(tmp_path: Path):
+    first, second = tmp_path / "bad1.yaml", tmp_path / "bad2.yaml"
+    first.write_text("persona_id: x\nmtu: 7\nqos_priorty: 3\n")
+    second.write_text("persona_id: [\n")
+    with pytest.raises(CliError) as caught:
+        load_documents([str(tmp_path), str(tmp_path / "missing.yaml")])
+    lines = caught.value.details
+    assert any(line.startswith(f"{first}:2:") and "mtu" in line for line in lines)
+    assert any(line.startswith(f"{first}:3:") and "qos_priority" in line for line in lines)
+    assert any(line.startswith(f"{second}:") for line in lines)
+    assert any("missing.yaml" in line for line in lines)
+    assert caught.value.message == f"{len(lines)} problems"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00", b"", b"- 1\n- 2\n", b"just words"])
+def test_bytes_that_are_no_document_are_a_problem_of_that_file(tmp_path: Path, content):
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    with pytest.raises(CliError) as caught:
+        load_documents([str(path)])
+    assert str(path) in caught.value.details[0]
+
+
+def test_a_directory_without_documents_is_a_problem(tmp_path: Path):
+    with pytest.raises(CliError) as caught:
+        load_documents([str(tmp_path)])
+    assert "no persona document" in caught.value.details[0]
+
+
+def test_one_name_given_to_two_documents_is_a_problem(tmp_path: Path):
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text("persona_id: same\n")
+    with pytest.raises(CliError) as caught:
+        load_documents([str(tmp_path)])
+    assert "same is given 2 times" in caught.value.details[0]
+
+
+def test_one_document_is_wanted_where_one_can_be_used(good):
+    with pytest.raises(CliError, match=r"holds 2 personas \(one, two\)"):
+        one_document(str(good))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_file"),
+    [("a.yaml", True), ("x/y", True), ("-", True), ("voip-on-3g", False), ("v1.2", False)],
+)
+def test_what_is_taken_for_a_file(name, is_file):
+    assert looks_like_file(name) is is_file
+
+
+def test_a_stored_persona_goes_before_a_preset_of_the_same_name(manager):
+    name = next(iter(presets()))
+    settings = Settings(transport=httpx2.MockTransport(manager))
+    assert resolve(name, settings) == presets()[name]
+    manager.add_persona(persona_id=name, mtu=1234)
+    assert resolve(name, settings).mtu == 1234
+
+
+def test_a_preset_needs_no_manager(tmp_path: Path):
+    name = next(iter(presets()))
+    assert resolve(name, Settings(run_dir=tmp_path)) == presets()[name]
+
+
+def test_an_unknown_name_offers_stored_ones_and_presets(manager):
+    manager.add_persona(persona_id="my-link")
+    with pytest.raises(CliError) as caught:
+        resolve("my-lnik", Settings(transport=httpx2.MockTransport(manager)))
+    assert "did you mean my-link?" in str(caught.value.remedy)
+
+
+def test_an_unknown_name_without_a_manager_says_both(tmp_path: Path):
+    name = next(iter(presets()))
+    with pytest.raises(CliError, match="not running") as caught:
+        resolve(f"{name}x", Settings(run_dir=tmp_path))
+    assert f"did you mean {name}?" in str(caught.value.remedy)

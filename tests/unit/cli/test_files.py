@@ -1,0 +1,114 @@
+"""validate, schema, presets, explain and diff."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from netpersona.persona import loads, presets
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> str:
+    path = tmp_path / "link.yaml"
+    path.write_text("persona_id: link\negress: {latency: 20ms}\n")
+    return str(path)
+
+
+def test_validate_says_ok_for_each_document(run, link):
+    ran = run("validate", link)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[1].split() == [link, "link", "ok"]
+
+
+def test_validate_twice_says_the_same(run, link):
+    assert run("validate", link) == run("validate", link)
+
+
+def test_validate_as_json(run, link):
+    assert run("validate", link, "-o", "json").json == [{"file": link, "persona_id": "link", "warnings": []}]
+
+
+def test_validate_of_a_bad_file_exits_1_and_prints_no_data(run, tmp_path: Path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("persona_id: x\nmtu: 7\n")
+    ran = run("validate", str(bad))
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"{bad}:2:")
+
+
+def test_validate_asks_no_manager(run, manager, link):
+    run("validate", link)
+    assert manager.asked == []
+
+
+def test_the_schema_is_json(run):
+    assert "$schema" in run("schema").json
+
+
+def test_presets_are_listed_with_their_sources(run):
+    ran = run("presets")
+    assert ran.code == 0
+    assert len(ran.out.splitlines()) == 1 + len(presets())
+    assert "Source" in ran.out
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("table", "yaml"), ("yaml", "yaml"), ("json", "json")])
+def test_a_printed_preset_can_be_read_back(run, form, suffix):
+    name, preset = next(iter(presets().items()))
+    assert loads(run("presets", name, "-o", form).out, format=suffix) == [preset]
+
+
+def test_an_unknown_preset_offers_the_nearest(run):
+    name = next(iter(presets()))
+    ran = run("presets", f"{name}x")
+    assert ran.code == 1
+    assert f"did you mean {name}?" in ran.err
+
+
+def test_explain_takes_a_file_a_preset_and_a_stored_persona(run, manager, link):
+    manager.add_persona(persona_id="stored", egress={"latency": "70ms"})
+    assert "20ms" in run("explain", link).out
+    assert "70ms" in run("explain", "stored").out
+    assert run("explain", next(iter(presets()))).code == 0
+
+
+def test_diff_of_equal_behaviour_is_0_and_leaves_stdout_empty(run, manager, link):
+    manager.add_persona(persona_id="other-name", egress={"latency": "20ms"})
+    ran = run("diff", link, "other-name")
+    assert (ran.code, ran.out, ran.err) == (0, "", "no differences\n")
+
+
+def test_diff_of_two_exits_1_and_labels_the_change(run, manager, link):
+    manager.add_persona(persona_id="slow", egress={"latency": "90ms"})
+    ran = run("diff", "slow", link, "-o", "json")
+    assert ran.code == 1
+    (change,) = ran.json
+    assert (change["pointer"], change["before"], change["after"], change["label"]) == (
+        "/egress/latency",
+        "90ms",
+        "20ms",
+        "live",
+    )
+
+
+def test_diff_of_a_file_compares_with_what_is_stored(run, manager, link):
+    assert run("diff", "-f", link).code == 1
+    manager.add_persona(persona_id="link", egress={"latency": "20ms"})
+    assert run("diff", "-f", link).code == 0
+
+
+def test_diff_wants_two_personas_or_a_file(run, link):
+    assert run("diff", link).code == 2
+    assert run("diff", link, link, "-f", link).code == 2
+    assert run("diff").code == 2
+
+
+def test_diff_of_a_bad_file_is_an_error_and_no_difference_is_printed(run, tmp_path: Path, link):
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"persona_id": "x", "mtu": 7}))
+    ran = run("diff", link, str(bad))
+    assert (ran.code, ran.out) == (1, "")
+    assert str(bad) in ran.err

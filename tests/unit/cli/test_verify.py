@@ -1,0 +1,87 @@
+"""verify: what was asked against what was measured."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from netpersona.cli import verify
+
+PATH = "/v1/workloads/web/verifications"
+HOLDS = {
+    "direction": "egress",
+    "quantity": "latency",
+    "requested": 100,
+    "achieved": 100.123456789,
+    "low": 99.9,
+    "high": 100.3,
+    "unit": "ms",
+    "holds": True,
+}
+BREAKS = {**HOLDS, "quantity": "loss", "holds": False}
+UNASKED = {**HOLDS, "requested": None, "low": None, "high": None, "holds": None}
+
+
+@pytest.fixture
+def answer(manager):
+    """Let the verification end in this state."""
+
+    def end(state: str, rows: list[dict[str, object]], message: str = "") -> None:
+        manager.add_workload("web")
+        pending = {"verification_id": "v1", "state": "pending", "message": "", "rows": []}
+        manager.answers["POST", PATH] = httpx2.Response(202, json=pending)
+        done = {**pending, "state": state, "rows": rows, "message": message}
+        manager.answers["GET", f"{PATH}/v1"] = httpx2.Response(200, json=done)
+
+    return end
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(verify, "POLL_S", 0)
+
+
+def test_all_that_holds_exits_0_with_the_intervals(run, manager, answer):
+    answer("done", [HOLDS, UNASKED])
+    ran = run("verify", "web", "--probes", "50", "--interval", "1ms")
+    assert ran.code == 0
+    assert "egress     latency   100        100.123   99.9 … 100.3  ms    yes" in ran.out
+    assert manager.sent("POST") == [(PATH, {"probes": 50, "interval": "1ms"})]
+    assert "50 probes to web" in ran.err
+
+
+def test_one_that_does_not_hold_exits_1_and_shows_all(run, answer):
+    answer("done", [HOLDS, BREAKS])
+    ran = run("verify", "web")
+    assert ran.code == 1
+    assert len(ran.out.splitlines()) == 3
+    assert ran.out.splitlines()[2].endswith("NO")
+
+
+def test_json_is_the_verification(run, answer):
+    answer("done", [HOLDS])
+    assert run("verify", "web", "-o", "json").json["rows"] == [HOLDS]
+
+
+def test_a_failure_says_why(run, answer):
+    answer("failed", [], "the interface is gone")
+    ran = run("verify", "web")
+    assert (ran.code, ran.out) == (1, "")
+    assert "the interface is gone" in ran.err
+
+
+def test_an_agent_that_never_answers_is_given_up(run, manager, answer, monkeypatch):
+    answer("done", [HOLDS])
+    manager.answers["GET", f"{PATH}/v1"] = httpx2.Response(
+        200, json={"verification_id": "v1", "state": "pending"}
+    )
+    monkeypatch.setattr(verify, "GRACE_S", -1000)
+    ran = run("verify", "web")
+    assert ran.code == 1
+    assert "no agent has finished" in ran.err
+
+
+def test_an_unknown_workload_is_told_before_anything_is_sent(run, manager):
+    manager.add_workload("web")
+    assert "did you mean web?" in run("verify", "wbe").err
+    assert manager.sent("POST") == []

@@ -1,0 +1,74 @@
+"""watch: one line for each change."""
+
+from __future__ import annotations
+
+import json
+
+import httpx2
+import pytest
+
+
+@pytest.fixture
+def events(manager):
+    """What the manager streams before it ends the watch."""
+    web = manager.add_workload("web")
+    stream = [
+        {"type": "ADDED", "revision": 4, "object": web},
+        {"type": "BOOKMARK", "revision": 4, "object": {}},
+        {
+            "type": "VERIFY",
+            "revision": 5,
+            "object": {"workload_id": "web", "verification_id": "v1", "state": "done"},
+        },
+        {"type": "DELETED", "revision": 6, "object": {"workload_id": "web"}},
+    ]
+    body = "".join(f"{json.dumps(event)}\n" for event in stream)
+    manager.answers["GET", "/v1/workloads"] = httpx2.Response(200, text=body)
+    return stream
+
+
+@pytest.mark.usefixtures("events")
+def test_each_change_is_a_line_and_bookmarks_are_none(run, manager):
+    ran = run("watch")
+    assert ran.out.splitlines() == [
+        "ADDED     workload/web  web/eth0  -  attached",
+        "VERIFY    workload/web  v1 done",
+        "DELETED   workload/web",
+    ]
+    assert manager.asked[0].url.params["watch"] == "1"
+
+
+@pytest.mark.usefixtures("events")
+def test_a_watch_that_the_manager_ends_is_an_error(run):
+    ran = run("watch")
+    assert ran.code == 1
+    assert "ended the watch" in ran.err
+
+
+def test_json_is_one_event_a_line(run, events):
+    ran = run("watch", "workloads", "-o", "json")
+    assert [json.loads(line) for line in ran.out.splitlines()] == [
+        e for e in events if e["type"] != "BOOKMARK"
+    ]
+
+
+@pytest.mark.usefixtures("events")
+def test_names_and_yaml(run):
+    assert run("watch", "-o", "name").out.splitlines() == ["workload/web"] * 3
+    assert run("watch", "-o", "yaml").out.count("---\n") == 3
+
+
+def test_personas_show_their_revision(run, manager):
+    manager.add_persona(persona_id="a")
+    event = {"type": "MODIFIED", "revision": 3, "object": manager.personas["a"]}
+    manager.answers["GET", "/v1/personas"] = httpx2.Response(200, text=json.dumps(event) + "\n")
+    assert run("watch", "personas").out == "MODIFIED  persona/a  revision 3\n"
+
+
+def test_a_refused_watch_says_why(run, manager):
+    manager.answers["GET", "/v1/workloads"] = httpx2.Response(410, json={"detail": "too old"})
+    assert run("watch").err == "error: too old\n"
+
+
+def test_hosts_cannot_be_watched(run):
+    assert run("watch", "hosts").code == 2

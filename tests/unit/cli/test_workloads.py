@@ -1,0 +1,102 @@
+"""workload add and workload remove."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+POST = ("POST", "/v1/workloads")
+
+
+def answered(manager, **changes):
+    """Let the manager answer the next creation with a workload that an agent has looked at."""
+    manager.answers[POST] = httpx2.Response(201, json=manager.add_workload("web", **changes))
+
+
+def test_a_namespace_makes_it_a_netns_workload(run, manager):
+    answered(manager)
+    assert run("workload", "add", "web", "--netns", "web", "--interface", "eth0").code == 0
+    assert manager.sent("POST") == [
+        (
+            "/v1/workloads",
+            {
+                "workload_id": "web",
+                "kind": "netns",
+                "host": "local",
+                "netns": "web",
+                "interface": "eth0",
+                "facing": "auto",
+                "allow_management": False,
+            },
+        )
+    ]
+
+
+def test_an_interface_alone_is_one_of_the_host(run, manager):
+    answered(manager)
+    run("workload", "add", "web", "--interface", "tap0", "--facing", "network", "--allow-management")
+    ((_, body),) = manager.sent("POST")
+    assert (body["kind"], body["netns"], body["facing"], body["allow_management"]) == (
+        "interface",
+        None,
+        "network",
+        True,
+    )
+
+
+def test_the_kind_can_be_said(run, manager):
+    answered(manager)
+    run("workload", "add", "web", "--interface", "vnet0", "--kind", "vm")
+    assert manager.sent("POST")[0][1]["kind"] == "vm"
+
+
+def test_adding_the_same_again_is_no_error(run, manager):
+    manager.add_workload("web")
+    manager.answers[POST] = httpx2.Response(409, json={"detail": "web exists"})
+    ran = run("workload", "add", "web", "--netns", "web", "--interface", "eth0")
+    assert ran.code == 0
+    assert "already there" in ran.err
+
+
+def test_adding_another_under_the_same_name_is_an_error(run, manager):
+    manager.add_workload("web")
+    manager.answers[POST] = httpx2.Response(409, json={"detail": "web exists"})
+    ran = run("workload", "add", "web", "--netns", "web", "--interface", "eth1")
+    assert (ran.code, ran.out) == (1, "")
+    assert "another interface" in ran.err
+
+
+def test_a_refused_interface_is_an_error_with_the_agents_reason(run, manager):
+    answered(
+        manager, status={"phase": "refused", "message": "carries the default route", "applied_sequence": 0}
+    )
+    ran = run("workload", "add", "web", "--interface", "eth0")
+    assert ran.code == 1
+    assert "refused: carries the default route" in ran.err
+    assert "workload remove web" in ran.err
+
+
+def test_a_missing_interface_is_a_warning(run, manager):
+    answered(manager, status={"phase": "missing", "message": "no eth0", "applied_sequence": 0})
+    ran = run("workload", "add", "web", "--interface", "eth0")
+    assert ran.code == 0
+    assert "warning: missing: no eth0" in ran.err
+
+
+def test_no_agent_is_a_warning(run, manager):
+    answered(manager, status=None)
+    ran = run("workload", "add", "web", "--interface", "eth0", "--wait", "0s")
+    assert ran.code == 0
+    assert "no agent" in ran.err
+
+
+@pytest.mark.parametrize("argv", [["--kind", "pod"], ["--facing", "up"], ["--wait", "long"]])
+def test_wrong_options_are_usage_errors(run, manager, argv):
+    assert run("workload", "add", "web", "--interface", "eth0", *argv).code == 2
+    assert manager.asked == []
+
+
+def test_remove_deletes(run, manager):
+    manager.add_workload("web")
+    assert run("workload", "remove", "web").out == "workload/web deleted\n"
+    assert [path for path, _ in manager.sent("DELETE")] == ["/v1/workloads/web"]
