@@ -1,0 +1,71 @@
+"""The FastAPI application: routers, and the guard around them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from netpersona.control import legacy
+from netpersona.control.auth import Auth
+from netpersona.control.guard import Guard, problem_answer
+from netpersona.control.openapi import DESCRIPTION, openapi_of
+from netpersona.control.problems import Detail, Refusal
+from netpersona.control.routes import assignments, health, hosts, personas, verifications, workloads
+from netpersona.control.service import Service
+
+API_VERSION = "1.0"
+"""Of the interface, not of the release."""
+
+_ROUTERS = (personas, workloads, assignments, verifications, hosts, legacy, health)
+
+
+def create_app(service: Service, auth: Auth) -> FastAPI:
+    """One listener's application. Several may share a service; each has its own ``auth``."""
+    app = FastAPI(
+        title="netpersona",
+        version=API_VERSION,
+        description=DESCRIPTION,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
+    )
+    app.state.service = service
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Guard, auth=auth, metrics=service.metrics)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return problem_answer(request.url.path, error.status, error.detail, error.errors, error.headers)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """What the router itself refuses: no such path, no such method."""
+    assert isinstance(error, HTTPException)
+    remedy = {404: "see /openapi.json for the paths", 405: "see the header Allow for the methods"}
+    detail = Detail("", str(error.detail), remedy.get(error.status_code, "see /openapi.json"), "path")
+    return problem_answer(request.url.path, error.status_code, str(error.detail), [detail], error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Query and path parameters; bodies are read by ``bodies``."""
+    assert isinstance(error, RequestValidationError)
+    details = [
+        Detail(
+            "".join(f"/{part}" for part in found["loc"][1:]),
+            str(found["msg"]),
+            "write a value as /openapi.json describes it",
+            str(found["loc"][0]),
+        )
+        for found in error.errors()
+    ]
+    return problem_answer(request.url.path, 422, "a parameter of the request is not valid", details)

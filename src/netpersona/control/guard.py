@@ -1,0 +1,87 @@
+"""The outermost layer: tokens, metrics, the log of changes, and no traceback ever as an answer."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+
+import structlog
+from fastapi import Response
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from netpersona.control.auth import Auth
+from netpersona.control.metrics import Metrics
+from netpersona.control.problems import PROBLEM_MEDIA_TYPE, Detail, Refusal, problem
+from netpersona.control.store import StoreError
+
+_log = structlog.get_logger(__name__)
+
+
+def problem_answer(
+    path: str,
+    status: int,
+    detail: str,
+    errors: Sequence[Detail] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    document = json.dumps(problem(status, detail, path, errors), ensure_ascii=True)
+    return Response(document.encode(), status, dict(headers or {}), PROBLEM_MEDIA_TYPE)
+
+
+class Guard:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, auth: Auth, metrics: Metrics) -> None:
+        self._app, self._auth, self._metrics = app, auth, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def count(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._answered(scope, status, time.perf_counter() - started)
+            await send(message)
+
+        try:
+            self._auth.check(scope["path"], Headers(scope=scope).get("authorization", ""))
+            await self._app(scope, receive, count)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if status:
+                raise
+            await self._failed(scope["path"], error)(scope, receive, count)
+
+    def _answered(self, scope: Scope, status: int, seconds: float) -> None:
+        self._metrics.requests.labels(scope["method"], status).inc()
+        self._metrics.seconds.observe(seconds)
+        reports = scope["path"].endswith("/status") or scope["path"].startswith("/v1/hosts/")
+        changes = scope["method"] != "GET" and not reports
+        if changes or status >= 400:
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round(seconds * 1000, 2),
+            )
+
+    def _failed(self, path: str, error: Exception) -> Response:
+        if isinstance(error, Refusal):
+            return problem_answer(path, error.status, error.detail, error.errors, error.headers)
+        if isinstance(error, StoreError | sqlite3.Error):
+            _log.error("the store failed", path=path, error=str(error))
+            detail = f"the store cannot answer: {error}"
+            return problem_answer(path, 503, detail, headers={"Retry-After": "1"})
+        _log.error("a request failed", path=path, exc_info=error)
+        return problem_answer(path, 500, "an error of ours; the log of the manager has it")

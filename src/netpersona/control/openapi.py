@@ -1,0 +1,72 @@
+"""The OpenAPI document: what FastAPI derives, with the schemas of bodies that are read by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from netpersona.control import models
+from netpersona.persona import json_schema
+
+_REF: Final = "#/components/schemas/{model}"
+PERSONA_SCHEMA: Final = {"$ref": "#/components/schemas/PersonaDocument"}
+"""A persona document in any of the three spellings."""
+SNAKE_SCHEMA: Final = {"$ref": "#/components/schemas/DocumentFlatSnake"}
+CAMEL_SCHEMA: Final = {"$ref": "#/components/schemas/DocumentFlatCamel"}
+
+_BODIES: Final[tuple[type[BaseModel], ...]] = (
+    models.NewWorkload,
+    models.WorkloadSpec,
+    models.AssignmentRequest,
+    models.StatusReport,
+    models.VerificationRequest,
+    models.VerificationResult,
+    models.HostReport,
+    models.ProblemDocument,
+)
+
+DESCRIPTION: Final = """Personas, the workloads that wear them, and what the hosts say.
+
+Over TCP every request but /healthz and /readyz needs `Authorization: Bearer TOKEN`; the Unix socket needs
+none. Every refusal is a problem document (RFC 9457) with JSON pointers. Resources carry the store revision
+that wrote them, and it is their ETag. Add `dry_run=1` to a change to get its plan, and `watch=1` to a list to
+stream it.
+"""
+
+
+def openapi_of(app: FastAPI) -> dict[str, Any]:
+    """Made once and kept, as FastAPI does by default."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(_schemas())
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _schemas() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for model in _BODIES:
+        schema = model.model_json_schema(ref_template=_REF)
+        found |= schema.pop("$defs", {})
+        found[model.__name__] = schema
+    return found | _persona_schemas()
+
+
+def _persona_schemas() -> dict[str, Any]:
+    """The published schema under names of its own: ``PersonaDocument`` and ``Persona…`` for its parts."""
+    text = json.dumps(json_schema()).replace('"#/$defs/', '"#/components/schemas/Document')
+    schema = json.loads(text)
+    parts = {f"Document{name}": part for name, part in schema.pop("$defs").items()}
+    schema.pop("$schema", None)
+    return {**parts, "PersonaDocument": schema}

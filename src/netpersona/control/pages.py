@@ -1,0 +1,52 @@
+"""Long lists in pieces: ``limit`` and the ``continue`` cursor.
+
+A cursor names the last key seen, so a page is never stale; what changes meanwhile shows or not, by its key.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from netpersona.control.problems import Detail, Unprocessable
+from netpersona.control.store import Record, Store
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="Items of a page at most")]
+Cursor = Annotated[
+    str | None, Query(alias="continue", max_length=400, description="The 'continue' of the page before")
+]
+
+
+def page(
+    store: Store,
+    kind: str,
+    limit: int,
+    cursor: str | None,
+    resources: Callable[[Sequence[Record]], list[dict[str, Any]]],
+) -> dict[str, Any]:
+    """Raises Unprocessable for a cursor that is not ours."""
+    found = store.list(kind, after=_decode(cursor) if cursor else "", limit=limit + 1)
+    rest = len(found) > limit
+    shown = found[:limit]
+    return {
+        "items": resources(shown),
+        "revision": store.revision,
+        "continue": _encode(shown[-1].key) if rest else None,
+    }
+
+
+def _encode(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode()
+
+
+def _decode(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor.encode(), b"-_", validate=True).decode()
+    except ValueError:
+        remedy = "leave continue out to start over"
+        raise Unprocessable(
+            "this cursor is not one of ours", errors=[Detail("/continue", "not a cursor", remedy, "query")]
+        ) from None

@@ -1,0 +1,89 @@
+"""/v1/workloads/{id}/persona and /rollback: what a workload wears."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from netpersona.control import models
+from netpersona.control.answers import BODY, answer, answers, model_body
+from netpersona.control.bodies import read_model
+from netpersona.control.conditions import etag
+from netpersona.control.durations import duration_s
+from netpersona.control.problems import NotFound
+from netpersona.control.routes.common import CONDITIONAL, ConditionOf, DryRun, ServiceOf, WorkloadId, written
+from netpersona.control.store import Record
+
+router = APIRouter(prefix="/v1/workloads/{workload_id}", tags=["assignments"])
+
+Wait = Annotated[
+    str | None,
+    Query(
+        max_length=40, description="Answer when the agent has applied it, or 202 after this time: 1s, 500ms"
+    ),
+]
+
+
+@router.put(
+    "/persona",
+    responses=answers(*BODY, 404, 412, 503, ok=models.WorkloadOrPlan, accepted=models.Workload),
+    openapi_extra={**model_body(models.AssignmentRequest), **CONDITIONAL},
+)
+async def assign_persona(
+    workload_id: WorkloadId,
+    request: Request,
+    service: ServiceOf,
+    condition: ConditionOf,
+    wait: Wait = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Put a persona on a workload.
+
+    With a ttl it is a trial: the data path goes to the fallback by itself when the time has passed. Replacing
+    an unfinished trial by another one keeps the first one's fallback.
+    """
+    wanted = await read_model(request, models.AssignmentRequest)
+    patience_s = duration_s(wait, "/wait", low_s=0, high_s=60, where="query") if wait is not None else None
+    result = await service.assignments.assign(workload_id, wanted, condition, dry_run=dry_run)
+    if patience_s is None or not isinstance(result, Record):
+        return written(result, service.workloads.resource)
+    applied = await service.statuses.applied(workload_id, result.value["sequence"], patience_s)
+    return written(result, service.workloads.resource, 200 if applied else 202)
+
+
+@router.get("/persona", responses=answers(404, ok=models.Assignment))
+async def get_assignment(workload_id: WorkloadId, service: ServiceOf) -> Response:
+    """What the workload wears; 404 if nothing."""
+    workload = service.workloads.get(workload_id)
+    assignment = workload.value["assignment"]
+    if assignment is None:
+        raise NotFound(
+            f"workload {workload_id} wears no persona",
+            remedy="PUT /v1/workloads/{workload_id}/persona assigns one",
+        )
+    worn = answer(assignment)
+    worn.headers["ETag"] = etag(workload.revision)
+    return worn
+
+
+@router.delete(
+    "/persona", responses=answers(404, 412, 503, ok=models.WorkloadOrPlan), openapi_extra=CONDITIONAL
+)
+async def release_workload(
+    workload_id: WorkloadId, service: ServiceOf, condition: ConditionOf, dry_run: DryRun = False
+) -> Response:
+    """Take the persona off; its packets pass untouched again."""
+    result = await service.assignments.release(workload_id, condition, dry_run=dry_run)
+    return written(result, service.workloads.resource)
+
+
+@router.post(
+    "/rollback", responses=answers(404, 409, 412, 503, ok=models.WorkloadOrPlan), openapi_extra=CONDITIONAL
+)
+async def roll_back(
+    workload_id: WorkloadId, service: ServiceOf, condition: ConditionOf, dry_run: DryRun = False
+) -> Response:
+    """Put on what the workload wore before, at that very revision."""
+    result = await service.assignments.rollback(workload_id, condition, dry_run=dry_run)
+    return written(result, service.workloads.resource)

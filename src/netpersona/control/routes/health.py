@@ -1,0 +1,39 @@
+"""/healthz, /readyz and /metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from netpersona.control.answers import answer, answers
+from netpersona.control.models import Health
+from netpersona.control.routes.common import ServiceOf
+from netpersona.control.store import StoreClosed
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", responses=answers(ok=Health))
+async def healthz() -> Response:
+    """The process runs. Needs no token."""
+    return answer({"status": "ok"})
+
+
+@router.get("/readyz", responses=answers(503, ok=Health))
+async def readyz(service: ServiceOf) -> Response:
+    """The manager takes requests. Needs no token."""
+    if service.closed:
+        raise StoreClosed("the manager is stopping")
+    return answer({"status": "ok"})
+
+
+@router.get(
+    "/metrics",
+    responses={
+        **answers(),
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "OpenMetrics"},
+    },
+)
+async def metrics(service: ServiceOf) -> Response:
+    """For Prometheus."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,32 @@
+"""/v1/hosts: the agents that have reported."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from netpersona.control import models
+from netpersona.control.answers import BODY, answer, answers, model_body
+from netpersona.control.bodies import read_model, validate_value
+from netpersona.control.routes.common import HostId, ServiceOf
+
+router = APIRouter(prefix="/v1/hosts", tags=["hosts"])
+
+
+@router.get("", responses=answers(ok=models.HostPage))
+async def list_hosts(service: ServiceOf) -> Response:
+    return answer({"items": service.hosts.list()})
+
+
+@router.get("/{host}", responses=answers(404, ok=models.Host))
+async def get_host(host: HostId, service: ServiceOf) -> Response:
+    return answer(service.hosts.get(host))
+
+
+@router.put(
+    "/{host}", responses=answers(*BODY, 409, ok=models.Host), openapi_extra=model_body(models.HostReport)
+)
+async def report_host(host: HostId, request: Request, service: ServiceOf) -> Response:
+    """For agents: a heartbeat with what the host can do."""
+    validate_value(models.Identifier, host, "/host")
+    report = await read_model(request, models.HostReport)
+    return answer(service.hosts.put(host, report.model_dump()))

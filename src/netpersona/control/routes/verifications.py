@@ -1,0 +1,53 @@
+"""/v1/workloads/{id}/verifications: requested against achieved."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from netpersona.control import models
+from netpersona.control.answers import BODY, answer, answers, model_body
+from netpersona.control.bodies import read_model
+from netpersona.control.routes.common import ServiceOf, WorkloadId
+from netpersona.control.verifications import verification_resource
+
+router = APIRouter(prefix="/v1/workloads/{workload_id}/verifications", tags=["verifications"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses=answers(*BODY, 404, 503, accepted=models.Verification),
+    openapi_extra=model_body(models.VerificationRequest),
+)
+async def request_verification(workload_id: WorkloadId, request: Request, service: ServiceOf) -> Response:
+    """Ask the agent to send probes through the attachment; read the result at Location."""
+    wanted = await read_model(request, models.VerificationRequest)
+    resource = verification_resource(await service.verifications.request(workload_id, wanted))
+    location = f"/v1/workloads/{workload_id}/verifications/{resource['verification_id']}"
+    return answer(resource, 202, location=location)
+
+
+@router.get("", responses=answers(404, ok=models.VerificationPage))
+async def list_verifications(workload_id: WorkloadId, service: ServiceOf) -> Response:
+    """The last ones, oldest first."""
+    return answer({"items": [verification_resource(r) for r in service.verifications.list(workload_id)]})
+
+
+@router.get("/{verification_id}", responses=answers(404, ok=models.Verification))
+async def get_verification(workload_id: WorkloadId, verification_id: str, service: ServiceOf) -> Response:
+    return answer(verification_resource(service.verifications.get(workload_id, verification_id)))
+
+
+@router.put(
+    "/{verification_id}",
+    responses=answers(*BODY, 404, 409, 503, ok=models.Verification),
+    openapi_extra=model_body(models.VerificationResult),
+)
+async def finish_verification(
+    workload_id: WorkloadId, verification_id: str, request: Request, service: ServiceOf
+) -> Response:
+    """For agents: the result, once."""
+    result = await read_model(request, models.VerificationResult)
+    return answer(
+        verification_resource(await service.verifications.finish(workload_id, verification_id, result))
+    )

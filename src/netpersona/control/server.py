@@ -1,0 +1,95 @@
+"""Running the manager: one event loop, one service, a uvicorn server for each listener."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import uvicorn
+
+from netpersona.control.api import create_app
+from netpersona.control.auth import Auth
+from netpersona.control.service import Service
+from netpersona.control.store import StoreClosed, StoreError
+
+GRACE_S: Final = 1
+"""How long answers under way may take once the manager was told to stop."""
+_RETRY_S: Final = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A bound socket and who may speak on it."""
+
+    socket: socket.socket
+    auth: Auth
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to ``serve``: two servers would take them from each other."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(service: Service, listeners: Sequence[Listener]) -> None:
+    """Answers on all listeners until SIGTERM or SIGINT; then ends watches and returns within 2 s."""
+    servers = [_server(service, listener) for listener in listeners]
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    timer = asyncio.create_task(expire_forever(service))
+    running = [
+        asyncio.create_task(server.serve([listener.socket]))
+        for server, listener in zip(servers, listeners, strict=True)
+    ]
+    stopped = asyncio.create_task(stopping.wait())
+    _log.info("ready", listeners=[str(listener.socket.getsockname()) for listener in listeners])
+    await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+    for task in (timer, stopped):
+        task.cancel()
+    service.end_watches()
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*running)
+    service.close()
+    _log.info("stopped")
+
+
+async def expire_forever(service: Service) -> None:
+    """The expiry timer; a store that cannot write is tried again."""
+    while True:
+        try:
+            await service.assignments.expire_forever()
+        except StoreClosed:
+            return
+        except (StoreError, sqlite3.Error) as error:
+            _log.error("cannot write that a persona expired", error=str(error))
+            await asyncio.sleep(_RETRY_S)
+
+
+def _server(service: Service, listener: Listener) -> _Server:
+    config = uvicorn.Config(
+        create_app(service, listener.auth),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        backlog=256,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    config.load()
+    return _Server(config)

@@ -1,0 +1,75 @@
+"""What agents report. Kept in memory: it is an observation, repeated by the agent, and no wish to keep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+Status = Mapping[str, Any]
+
+
+class Statuses:
+    """The last report for each workload, and who waits for the next one."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Status] = {}
+        self._waiting: dict[str, set[asyncio.Future[Status | None]]] = {}
+        self._closed = False
+
+    def get(self, workload_id: str) -> Status | None:
+        return self._last.get(workload_id)
+
+    def count(self) -> int:
+        return len(self._last)
+
+    def put(self, workload_id: str, status: Status) -> None:
+        self._last[workload_id] = status
+        self._wake(workload_id, status)
+
+    def forget(self, workload_id: str) -> None:
+        self._last.pop(workload_id, None)
+        self._wake(workload_id, None)
+
+    def close(self) -> None:
+        """Nobody waits any longer."""
+        self._closed = True
+        for workload_id in tuple(self._waiting):
+            self._wake(workload_id, None)
+
+    async def applied(self, workload_id: str, sequence: int, patience_s: float) -> bool:
+        """Whether the agent reports ``sequence`` (or a later one) applied within ``patience_s``.
+
+        A report that the workload cannot be attached ends the wait early.
+        """
+        try:
+            async with asyncio.timeout(patience_s):
+                while not self._has(workload_id, sequence):
+                    status = await self._next(workload_id)
+                    if status is None or status["phase"] != "attached":
+                        break
+        except TimeoutError:
+            pass
+        return self._has(workload_id, sequence)
+
+    def _has(self, workload_id: str, sequence: int) -> bool:
+        status = self._last.get(workload_id)
+        return status is not None and status["applied_sequence"] >= sequence
+
+    async def _next(self, workload_id: str) -> Status | None:
+        if self._closed:
+            return None
+        future: asyncio.Future[Status | None] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(workload_id, set())
+        waiting.add(future)
+        try:
+            return await future
+        finally:
+            waiting.discard(future)
+            if not waiting:
+                self._waiting.pop(workload_id, None)
+
+    def _wake(self, workload_id: str, status: Status | None) -> None:
+        for future in tuple(self._waiting.get(workload_id, ())):
+            if not future.done():
+                future.set_result(status)

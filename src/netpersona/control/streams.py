@@ -1,0 +1,64 @@
+"""Watches over HTTP: NDJSON, or server-sent events (WHATWG HTML, section 9.2) for browsers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Final
+
+from fastapi import Query, Request
+from starlette.responses import StreamingResponse
+
+from netpersona.control.feed import Feed, Message
+from netpersona.control.hub import Subscription
+
+BOOKMARK_EVERY_S: Final = 30.0
+"""A watch with nothing to say repeats the newest revision this often, so that both ends notice a dead one."""
+
+SSE: Final = "text/event-stream"
+NDJSON: Final = "application/x-ndjson"
+
+Watch = Annotated[bool, Query(description="Stream changes instead of answering a list")]
+Since = Annotated[
+    int | None,
+    Query(
+        ge=0, le=2**63 - 1, description="Start after this revision; without it, with all there is, as ADDED"
+    ),
+]
+
+
+def stream(feed: Feed, topic: str, request: Request, revision: int | None) -> StreamingResponse:
+    """Raises Gone if ``revision`` (or a browser's Last-Event-ID) is no longer held."""
+    events = SSE in request.headers.get("accept", "")
+    resumed = request.headers.get("last-event-id", "")
+    if events and resumed.isascii() and resumed.isdigit() and len(resumed) < 19:
+        revision = int(resumed)
+    subscription = feed.watch(topic, revision)
+    lines = _lines(subscription, feed, _sse if events else _ndjson)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(lines, media_type=SSE if events else NDJSON, headers=headers)
+
+
+async def _lines(
+    subscription: Subscription[Message], feed: Feed, form: Callable[[Message], bytes]
+) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(BOOKMARK_EVERY_S):
+                    messages = await subscription.take()
+            except TimeoutError:
+                messages = [feed.bookmark()]
+            if not messages:
+                return
+            yield b"".join(form(message) for message in messages)
+    finally:
+        subscription.close()
+
+
+def _ndjson(message: Message) -> bytes:
+    return message.body + b"\n"
+
+
+def _sse(message: Message) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (message.revision, message.type.encode(), message.body)
