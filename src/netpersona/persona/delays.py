@@ -9,8 +9,6 @@ from netpersona.persona.coherence import coherence
 from netpersona.persona.conditions import Link
 from netpersona.persona.quantiles import Quantiles
 
-_FULL = 2**32
-
 
 def delay_distribution(link: Link) -> Quantiles | None:
     """Quantiles (ns) of a direction's delay; None when every packet waits the same time."""
@@ -40,8 +38,8 @@ def _tabulate(distribution: Quantiles) -> layout.Delay:
     base = max(0, round(distribution.low))
     span = max(1, round(distribution.high - distribution.low))
     width = distribution.high - distribution.low
-    p = _ascending(round(p * (_FULL - 1)) for p, _ in distribution.points)
-    x = _ascending(round((x - distribution.low) / width * (_FULL - 1)) for _, x in distribution.points)
+    p = _ascending(round(p * quantiles.STEPS) for p, _ in distribution.points)
+    x = _ascending(round((x - distribution.low) / width * quantiles.STEPS) for _, x in distribution.points)
     delay = layout.Delay(base_ns=base, span_ns=span, points=len(p))
     for index, point in enumerate(zip(p, x, strict=True)):
         delay.table[index] = point
@@ -53,7 +51,7 @@ def _ascending(values: Iterable[int]) -> list[int]:
     up: list[int] = []
     for value in values:
         up.append(max(value, up[-1] + 1) if up else value)
-    last = _FULL
+    last = quantiles.STEPS + 1
     for index in range(len(up) - 1, -1, -1):
         last = up[index] = min(up[index], last - 1)
     return up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Literal
 
 from netpersona.persona.errors import Path, pointer
@@ -25,7 +26,10 @@ class Change:
 
 
 def diff(before: Persona | None, after: Persona | None) -> list[Change]:
-    """Changes from one persona to another, or from or to none. Keys at their default count when the other differs."""
+    """Changes from one persona to another, or from or to none.
+
+    Between two, keys at their default are written out where the other differs.
+    """
     if before is not None and after is not None:
         return list(_changes((), _whole(before), _whole(after)))
     return list(_changes((), to_mapping(before) if before else {}, to_mapping(after) if after else {}))
@@ -50,9 +54,10 @@ def _changes(path: Path, before: Any, after: Any) -> Iterator[Change]:
 def _in_mappings(path: Path, before: Any, after: Any) -> Iterator[Change]:
     """Changes below a mapping on either side; a plain value on the other side is a change of its own."""
     first, second = (side if isinstance(side, dict) else {} for side in (before, after))
-    for side, turned in ((before, (before, None)), (after, (None, after))):
-        if side is not None and not isinstance(side, dict):
-            yield Change(pointer(path), *turned, _label(path))
+    if not isinstance(before, (dict, NoneType)):
+        yield Change(pointer(path), before, None, _label(path))
+    if not isinstance(after, (dict, NoneType)):
+        yield Change(pointer(path), None, after, _label(path))
     for key in dict.fromkeys((*first, *second)):
         yield from _changes((*path, key), first.get(key), second.get(key))
 

@@ -83,7 +83,7 @@ def _steps(persona: Persona, link: Link, direction: Literal["egress", "ingress"]
         return
     yield from (Step("conditions", text) for text in _conditions(persona, link))
     outcome = "passes without conditions" if persona.engine_failure == "open" else "is dropped"
-    yield Step("policy", f"{outcome} when the engine is dead (engine_failure: {persona.engine_failure})")
+    yield Step("policy", f"{outcome} while the engine is dead (engine_failure: {persona.engine_failure})")
 
 
 def _policy(persona: Persona, direction: Literal["egress", "ingress"]) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _policy(persona: Persona, direction: Literal["egress", "ingress"]) -> Iterat
     verb = "passes" if persona.default_action == "forward" else "is dropped"
     yield f"{otherwise} that {opener} opened {verb} (default_action); replies follow their flow"
     if persona.mtu is not None:
-        yield f"a packet above {persona.mtu} bytes is fragmented (IPv4 without DF) or answered with ICMP too big"
+        yield f"above {persona.mtu} bytes it is fragmented (IPv4 without DF) or answered with ICMP too big"
     dscp = "left as it is" if persona.dscp is None else f"set to {persona.dscp}"
     yield f"gets priority {skb_priority(persona.qos_priority)} of 0 to 7; DSCP is {dscp}"
 
@@ -167,14 +167,16 @@ def _loss(loss: Loss) -> str:
 def _rate(persona: Persona, link: Link) -> Iterator[str]:
     for queue in sorted(persona.queue_configuration, key=lambda queue: -queue.priority):
         length = queue.queue_length or default_queue_length(persona)
-        yield f"queue {queue.queue_id} holds {length} packets at priority {queue.priority}; 7 is sent first"
-    yield f"other packets wait {queue_length_of(link)} at most, by qos_priority; what finds its queue full is dropped"
-    yield f"is sent at {link.bandwidth} (Ethernet frames), up to {burst_of(link, persona.mtu)} bytes at once"
+        yield f"queue {queue.queue_id} holds {length} packets at priority {queue.priority}; 7 goes first"
+    other = "other packets" if persona.queue_configuration else "packets"
+    yield f"at most {queue_length_of(link)} {other} wait for the rate; more are dropped"
+    yield f"sends {link.bandwidth} (Ethernet frames), {burst_of(link, persona.mtu)} B at once"
 
 
 def _delay(link: Link) -> Iterator[str]:
     if link.table is not None:
-        yield f"is delayed as measured in {len(link.table)} delays from {min(link.table)} to {max(link.table)}"
+        low, high = min(link.table), max(link.table)
+        yield f"is delayed as measured: {len(link.table)} delays from {low} to {high}"
     elif link.jitter:
         spread = "half width" if link.distribution == "uniform" else "standard deviation"
         yield f"is delayed by {link.latency} on average, {spread} {link.jitter}, {link.distribution}"

@@ -39,6 +39,8 @@ _LOSSES: Mapping[str, type[BaseModel]] = {"gilbert_elliott": GilbertElliott, "fo
 def problems_of(error: ValidationError, data: Any, known: Sequence[str]) -> Iterator[tuple[Path, Problem]]:
     """Path and problem of each error, in document order; `known` are the keys of the document itself."""
     for detail in error.errors(include_url=False):
+        if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+            continue  # pydantic leaves out entries that it refused, and then counts again
         path = _path(detail["loc"], data)
         refused = (detail.get("ctx") or {}).get("error")
         if isinstance(refused, Refused):

@@ -23,6 +23,7 @@ from itertools import pairwise
 from statistics import NormalDist
 
 MAX_POINTS = 256
+STEPS = 2**32 - 1  # what p is a multiple of in np_delay_point
 _NORMAL = NormalDist()
 _DEEPEST = 700.0  # e^-700: the smallest upper tail that a cut shape starts from
 
@@ -73,11 +74,12 @@ def _second(width: float, a: float, b: float) -> float:
 
 
 def _grid() -> tuple[tuple[float, float], ...]:
-    """Pairs (p, 1 - p), both exact to rounding: 48 lower, 100 middle and 104 upper points."""
+    """Pairs (p, 1 - p): 48 lower, 88 middle and about 110 upper points, each a multiple of 1/(2^32 - 1)."""
     lower = [2.0 ** (-22 + i / 3) for i in range(48)]
-    middle = [2**-6 + (1 - 2**-5) * i / 99 for i in range(100)]
-    upper = [2.0 ** (-6 - (i + 1) / 4) for i in range(104)]
-    return (*((p, 1 - p) for p in lower), *((p, 1 - p) for p in middle), *((1 - v, v) for v in upper))
+    middle = [2**-6 + (1 - 2**-6 - 2**-3) * i / 87 for i in range(88)]
+    upper = [2.0 ** (-3 - (i + 1) / 4) for i in range(116)]
+    steps = {round(p * STEPS) for p in (*lower, *middle)} | {STEPS - round(v * STEPS) for v in upper}
+    return tuple((step / STEPS, (STEPS - step) / STEPS) for step in sorted(steps))
 
 
 _GRID = _grid()

@@ -12,7 +12,7 @@ _KILOBITS = {
     "type": "number",
     "minimum": 0,
     "maximum": MAX_KBIT,
-    "description": "kbit/s, each direction; 0: unlimited",
+    "description": "kbit/s each way; 0: unlimited",
 }
 
 _FLAT: dict[str, dict[str, Any]] = {
@@ -29,11 +29,11 @@ _FLAT: dict[str, dict[str, Any]] = {
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema that files and request bodies meet. What it cannot say (jitter against latency) `load` checks."""
+    """The schema that files and request bodies meet. `load` checks more, as jitter against latency."""
     canonical = Persona.model_json_schema()
     definitions = canonical.pop("$defs")
     definitions["Persona"] = canonical
-    definitions["FlatSnake"] = _flat_schema(canonical, SNAKE, [key for key in canonical["properties"]])
+    definitions["FlatSnake"] = _flat_schema(canonical, SNAKE, list(canonical["properties"]))
     definitions["FlatCamel"] = _flat_schema(canonical, CAMEL, ["description", "mtu"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

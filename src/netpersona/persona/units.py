@@ -68,6 +68,7 @@ class _Quantity(int):
     lowest: ClassVar[int]
     highest: ClassVar[int]
     unit_pattern: ClassVar[str]
+    bare_schema: ClassVar[Mapping[str, Any] | None] = None
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -124,11 +125,8 @@ class _Quantity(int):
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {
-            "type": "string",
-            "pattern": rf"^\s*{_NUMBER}\s*({cls.unit_pattern})\s*$",
-            "description": cls.remedy,
-        }
+        text = {"type": "string", "pattern": rf"^\s*{_NUMBER}\s*({cls.unit_pattern})\s*$"}
+        return {"anyOf": [text, cls.bare_schema] if cls.bare_schema else [text], "description": cls.remedy}
 
 
 class Duration(_Quantity):
@@ -143,6 +141,7 @@ class Duration(_Quantity):
     remedy = "write a number and ns, us, ms, s, min or h, as in 100ms or 1.5s"
     lowest, highest = 0, 600 * 10**9
     unit_pattern = "ns|us|µs|ms|s|m|min|h"
+    bare_schema: ClassVar[Mapping[str, Any] | None] = {"const": 0}
 
     @classmethod
     def _bare(cls, value: float) -> Self:
@@ -190,6 +189,7 @@ class Size(_Quantity):
     remedy = "write bytes, or a number and B, kB, MB (1000), KiB or MiB (1024), as in 15000 or 15kB"
     lowest, highest = 1, 2**32
     unit_pattern = "B|kB|MB|GB|KiB|MiB|GiB"
+    bare_schema: ClassVar[Mapping[str, Any] | None] = {"type": "integer", "minimum": 1, "maximum": 2**32}
 
     @staticmethod
     def _fold(unit: str) -> str:
@@ -212,14 +212,14 @@ class Probability(float):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Read a probability; raises Refused with what to write instead."""
-        if isinstance(value, str):
-            value = cls._read(value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        number = cls._read(value) if isinstance(value, str) else value
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise Refused(f"{shown(value)} is not a probability", cls.remedy)
-        if not 0 <= value <= 1:
-            meant = f"for {value:g} percent write {value:g}%" if 1 < value <= 100 else cls.remedy
-            raise Refused(f"{shown(value)} is outside 0 to 1", meant)
-        return cls(value or 0.0)
+        if not 0 <= number <= 1:
+            percent = number == value and 1 < number <= 100
+            remedy = f"for {number:g} percent write {number:g}%" if percent else cls.remedy
+            raise Refused(f"{shown(value)} is outside 0 to 1", remedy)
+        return cls(number or 0.0)
 
     @classmethod
     def _read(cls, text: str) -> float:

@@ -1,0 +1,30 @@
+import netpersona.persona
+
+
+def test_the_package_exports_what_it_says_and_nothing_by_accident():
+    assert netpersona.persona.__all__ == sorted(netpersona.persona.__all__)
+    assert netpersona.persona.__all__ == [
+        "Change",
+        "CompiledPersona",
+        "Duration",
+        "Explanation",
+        "Lifetime",
+        "Persona",
+        "PersonaError",
+        "Probability",
+        "Problem",
+        "Rate",
+        "Size",
+        "Step",
+        "compile_persona",
+        "diff",
+        "dump",
+        "explain",
+        "from_mapping",
+        "json_schema",
+        "load",
+        "loads",
+        "presets",
+        "to_mapping",
+    ]
+    assert all(hasattr(netpersona.persona, name) for name in netpersona.persona.__all__)
