@@ -1,0 +1,268 @@
+"""Figures with their bounds and peers, all of one run: ``python -m lab.bench`` (needs root).
+
+Ratios are medians of interleaved pairs, so a change of the machine's mood falls on both sides alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from lab import peers
+from lab.crowd import crowd_rows
+from lab.dressed import Dressed, dressed
+from lab.measure import flow, settle_neighbours, small_packets_per_s, tcp_bits_per_s
+from lab.namespaces import lab
+from lab.product import Product, running
+from lab.rows import Figure
+from lab.stress import ROTATION, flip, judge
+from lab.traffic import delays_ms, exchange, start
+
+POLICY_ONLY = {
+    "security_profile": "standard",
+    "qos_priority": 9,
+    "dscp": "af41",
+    "filtering_rules": [
+        {"protocol": "tcp", "port": 25, "action": "drop"},
+        {"protocol": "udp", "source": "198.51.100.0/24", "action": "drop"},
+    ],
+}
+TEN_MS = {"egress": {"latency": "10ms"}, "ingress": {"latency": "10ms"}}
+WINDOW = "4096 16777216 268435456"  # tcp_rmem, tcp_wmem: 20 ms at 17 Gbit/s must fit
+
+
+def switch_call(host: Dressed) -> Iterator[Figure]:
+    """A switch as Python sees it: two slots in turn, 100,000 calls."""
+    attachment = host.attachments[host.subject.host_interface]
+    slots = [host.install(persona) for persona, _ in ROTATION[:2]]
+    switch, clock, took = host.datapath.switch, time.perf_counter_ns, []
+    for number in range(100_000):
+        begin = clock()
+        switch(attachment, slots[number & 1])
+        took.append(clock() - begin)
+    p50, p99 = np.quantile(took, [0.5, 0.99]) / 1000
+    yield Figure("switch, Python call to store, p50", p50, "µs", upper=2, peer=peers.switch_peers())
+    yield Figure("switch, Python call to store, p99", p99, "µs", upper=20)
+
+
+def switch_under_load(host: Dressed) -> Iterator[Figure]:
+    """Ten thousand switches while datagrams flow both ways."""
+    attachment = host.attachments[host.subject.host_interface]
+    slots = [host.install(persona) for persona, _ in ROTATION]
+    host.datapath.switch(attachment, slots[0])
+    count, interval_s = 60_000, 0.0005
+    load = start(
+        [
+            flow(host.subject, host.peer, count=count, interval_s=interval_s, burst=2),
+            flow(host.peer, host.subject, count=count, interval_s=interval_s, burst=2, number=1),
+        ]
+    )
+    flip(host.datapath, attachment, slots, 10_000, during_s=count / 2 * interval_s)
+    verdicts = [judge(records, count, [marks for _, marks in ROTATION]) for records in load.collect()]
+    for kind in ("torn", "lost", "reordered"):
+        total = sum(getattr(verdict, kind) for verdict in verdicts)
+        yield Figure(f"10,000 switches under load: {kind}", total, f"of {2 * count}", upper=0)
+
+
+def policy_cost(host: Dressed) -> Iterator[Figure]:
+    """A persona that never leaves the kernel against no persona."""
+    yield Figure(
+        "policy-only persona, TCP throughput",
+        ratio(host, POLICY_ONLY, lambda: tcp_bits_per_s(host.subject, host.peer, seconds=2), pairs=5),
+        "of bare",
+        lower=0.95,
+    )
+    yield Figure(
+        "policy-only persona, 64-byte packets a second",
+        ratio(host, POLICY_ONLY, lambda: small_packets_per_s(host.subject, host.peer, seconds=1), pairs=7),
+        "of bare",
+        lower=0.90,
+    )
+
+
+def delayed_throughput(host: Dressed) -> Iterator[Figure]:
+    """10 ms in both directions, with windows that do not limit."""
+    for workload in (host.subject, host.peer):
+        for name in ("tcp_rmem", "tcp_wmem"):
+            workload.namespace.run("sysctl", "-qw", f"net.ipv4.{name}={WINDOW}")
+    yield Figure(
+        "10 ms both ways, TCP throughput",
+        ratio(host, TEN_MS, lambda: tcp_bits_per_s(host.subject, host.peer, seconds=4, omit=2), pairs=3),
+        "of bare",
+        lower=0.65,
+        peer="0.85 wanted",
+    )
+
+
+def ratio(host: Dressed, persona: dict[str, object], measure: Callable[[], float], *, pairs: int) -> float:
+    """Median over pairs of (with the persona) / (detached)."""
+    quotients = []
+    for _ in range(pairs):
+        host.datapath.detach(host.attachments[host.subject.host_interface])
+        bare = measure()
+        host.attach(host.subject)
+        host.wear(persona)
+        quotients.append(measure() / bare)
+    return statistics.median(quotients)
+
+
+def delay_error(host: Dressed) -> Iterator[Figure]:
+    """How late 5 ms is, beside how late clock_nanosleep is and what the bare path takes."""
+    path = _errors_us(host, None)
+    late = _errors_us(host, {"egress": {"latency": "5ms"}})
+    sleep = _sleep_errors_us(5_000_000, 400)
+    asked = float(np.median(sleep) + np.median(path))
+    yield Figure("delay error p50 above timer and path", np.median(late) - asked, "µs", upper=15)
+    p99 = np.quantile(late, 0.99) / np.quantile(np.asarray(sleep) + np.median(path), 0.99)
+    yield Figure("delay error p99 against the timer's own", p99, "times", upper=1.5)
+
+
+def _errors_us(
+    host: Dressed, persona: dict[str, object] | None
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    host.wear(persona or {})
+    asked_ms = 5.0 if persona else 0.0
+    records = exchange([flow(host.subject, host.peer, count=1_000, interval_s=0.003)])[0]
+    return (delays_ms(records) - asked_ms) * 1000
+
+
+def _sleep_errors_us(nanoseconds: int, count: int) -> list[float]:
+    errors = []
+    for _ in range(count):
+        begin = time.monotonic_ns()
+        time.sleep(nanoseconds / 1e9)  # clock_nanosleep(CLOCK_MONOTONIC) from Python 3.11 on
+        errors.append((time.monotonic_ns() - begin - nanoseconds) / 1000)
+    return errors
+
+
+def rate_error(host: Dressed) -> Iterator[Figure]:
+    """TCP through a bandwidth limit, GSO on."""
+    host.wear({"egress": {"bandwidth": "100mbit"}})
+    goodput = tcp_bits_per_s(host.subject, host.peer, seconds=5, omit=1)
+    yield Figure("100 Mbit/s limit, error", abs(goodput * 1514 / 1448 / 1e8 - 1) * 100, "%", upper=1)
+
+
+def rest_switch() -> Iterator[Figure]:
+    """PUT sent on the Unix socket until the first packet that shows the new persona."""
+    with lab() as built, running(built) as product:
+        settle_neighbours(built.workloads)
+        product.add(built.workloads[0], "subject")
+        for dscp in (10, 20):
+            product.define({"persona_id": f"dscp-{dscp}", "dscp": dscp})
+        product.wear("subject", "dscp-10")
+        took_ms = _rest_latencies(product, built.workloads[0], built.workloads[1])
+    p50, p99 = np.quantile(took_ms, [0.5, 0.99])
+    yield Figure("switch through REST, to the first packet, p50", p50, "ms")
+    yield Figure("switch through REST, to the first packet, p99", p99, "ms", upper=5)
+
+
+def _rest_latencies(product: Product, subject, peer) -> list[float]:  # type: ignore[no-untyped-def]
+    switches, pause_s = 300, 0.02
+    count = int(switches * (pause_s + 0.01) / 0.0002)
+    load = start([flow(subject, peer, count=count, interval_s=0.0002)])
+    time.sleep(0.3)
+    asked = []
+    for number in range(switches):
+        dscp = 20 if number % 2 == 0 else 10
+        asked.append((time.time_ns(), dscp))
+        product.assign("subject", f"dscp-{dscp}")
+        time.sleep(pause_s)
+    records = load.collect()[0]
+    shown = (records["tos"] >> 2).astype(int)
+    took = []
+    for sent_ns, dscp in asked:
+        after = (records["received_ns"] >= sent_ns) & (shown == dscp)
+        if not after.any():
+            raise RuntimeError("the load ended before the last switch")
+        took.append((int(records["received_ns"][after][0]) - sent_ns) / 1e6)
+    return took
+
+
+@contextmanager
+def inside() -> Iterator[Dressed]:
+    with dressed() as host:
+        yield host
+
+
+PARTS: list[tuple[str, Callable[[Dressed], Iterator[Figure]]]] = [
+    ("switch", switch_call),
+    ("stress", switch_under_load),
+    ("delay", delay_error),
+    ("rate", rate_error),
+    ("policy", policy_cost),
+    ("throughput", delayed_throughput),
+]
+WHOLE: list[tuple[str, Callable[[], Iterator[Figure]]]] = [("rest", rest_switch), ("crowd", crowd_rows)]
+
+
+def measure(only: set[str], say: Callable[[str], None]) -> list[Figure]:
+    """Every figure asked for, in order."""
+    figures: list[Figure] = []
+    if chosen := [(name, part) for name, part in PARTS if not only or name in only]:
+        with dressed() as host:
+            for name, part in chosen:
+                say(f"{name}: {part.__doc__}")
+                figures += part(host)
+    for name, whole in WHOLE:
+        if not only or name in only:
+            say(f"{name}: {whole.__doc__}")
+            figures += whole()
+    return figures
+
+
+def show(console: Console, figures: list[Figure]) -> None:
+    table = Table(
+        title=f"netpersona on {os.cpu_count()} cores, Linux {platform.release()}", title_justify="left"
+    )
+    for heading in ("what", "measured", "bound", "holds", "peer"):
+        table.add_column(heading, overflow="fold")
+    for figure in figures:
+        verdict = {None: "", True: "[green]yes", False: "[bold red]NO"}[figure.holds]
+        table.add_row(figure.what, figure.measured, figure.bound, verdict, figure.peer)
+    console.print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--only", nargs="*", default=[], choices=[name for name, _ in [*PARTS, *WHOLE]])
+    arguments = parser.parse_args()
+    console = Console()
+    if os.geteuid() != 0:
+        console.print(
+            "The benchmark makes network namespaces and loads eBPF: run it as root (sudo make bench)."
+        )
+        return 1
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("starting")
+        figures = measure(set(arguments.only), lambda text: bar.update(task, description=text))
+    show(console, figures)
+    if arguments.json:
+        arguments.json.write_text(
+            json.dumps([asdict(figure) | {"holds": figure.holds} for figure in figures], indent=2)
+        )
+    return 0 if all(figure.holds is not False for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

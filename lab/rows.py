@@ -1,0 +1,38 @@
+"""A measured figure beside its bound and its peer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the benchmark's table. Without a bound it is shown for information."""
+
+    what: str
+    value: float
+    unit: str
+    upper: float | None = None
+    lower: float | None = None
+    peer: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))  # numpy's scalars do not go into JSON
+
+    @property
+    def holds(self) -> bool | None:
+        if self.upper is not None:
+            return self.value <= self.upper
+        if self.lower is not None:
+            return self.value >= self.lower
+        return None
+
+    @property
+    def measured(self) -> str:
+        return f"{self.value:.3g} {self.unit}"
+
+    @property
+    def bound(self) -> str:
+        if self.upper is not None:
+            return f"≤ {self.upper:g}"
+        return "" if self.lower is None else f"≥ {self.lower:g}"
