@@ -139,6 +139,7 @@ def main(argv: Sequence[str] | None = None, *, transport: httpx2.BaseTransport |
 
 
 def _run(argv: Sequence[str] | None, transport: httpx2.BaseTransport | None) -> int:
+    completion.answer_shells()
     try:
         answer = app(
             args=hoist(sys.argv[1:] if argv is None else argv),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,9 @@ from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
 TIMEOUT_S = 0.3
 """A person pressing Tab must not wait for a manager that does not answer."""
 
-Complete = Callable[[typer.Context, str], list[str]]
+
+VARIABLE = "_NETPERSONA_COMPLETE"
+"""Set by the scripts; its value is what the shell wants (typer's protocol)."""
 
 
 class Shell(StrEnum):
@@ -27,7 +29,15 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell to complet
     """Print the script that makes a shell complete netpersona's commands, options and names."""
     from typer._completion_shared import get_completion_script
 
-    print(get_completion_script(prog_name="netpersona", complete_var="_NETPERSONA_COMPLETE", shell=shell))
+    print(get_completion_script(prog_name="netpersona", complete_var=VARIABLE, shell=shell))
+
+
+def answer_shells() -> None:
+    """Let typer answer a shell's request; it does so by itself only with its --install-completion options."""
+    if VARIABLE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
 
 
 def _names(ctx: typer.Context, collection: str) -> list[str]:

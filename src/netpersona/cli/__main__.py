@@ -1,0 +1,7 @@
+"""`python -m netpersona.cli`: the command where no script is installed."""
+
+import sys
+
+from netpersona.cli import main
+
+sys.exit(main())
