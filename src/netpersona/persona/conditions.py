@@ -66,6 +66,7 @@ class GilbertElliott(Frozen):
     """Bursty loss of two states (Gilbert 1960, Elliott 1963; names as in Salsano et al.)."""
 
     model: Literal["gilbert_elliott"]
+    """Tells this model from the others."""
     p: Probability
     """Probability of going from the good to the bad state, per packet."""
     r: Probability
@@ -88,11 +89,17 @@ class FourState(Frozen):
     """
 
     model: Literal["four_state"]
+    """Tells this model from the others."""
     p13: Probability
+    """From good to lost within a burst."""
     p31: Probability
+    """From lost within a burst back to good."""
     p32: Probability = Probability(0)
+    """From lost to received within a burst."""
     p23: Probability = Probability(1)
+    """From received to lost within a burst."""
     p14: Probability = Probability(0)
+    """From good to an isolated loss."""
 
     @model_validator(mode="after")
     def _ways_out_sum_to_one(self) -> FourState:

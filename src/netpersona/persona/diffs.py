@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal
 
-from netpersona.persona.errors import Path, pointer
+from netpersona.persona.errors import KeyPath, pointer
 from netpersona.persona.mapping import to_mapping
 from netpersona.persona.model import Persona
 
@@ -39,7 +39,7 @@ def _whole(persona: Persona) -> dict[str, Any]:
     return persona.model_dump(mode="json")
 
 
-def _changes(path: Path, before: Any, after: Any) -> Iterator[Change]:
+def _changes(path: KeyPath, before: Any, after: Any) -> Iterator[Change]:
     if before == after:
         return
     if isinstance(before, dict) or isinstance(after, dict):
@@ -51,7 +51,7 @@ def _changes(path: Path, before: Any, after: Any) -> Iterator[Change]:
         yield Change(pointer(path), before, after, _label(path))
 
 
-def _in_mappings(path: Path, before: Any, after: Any) -> Iterator[Change]:
+def _in_mappings(path: KeyPath, before: Any, after: Any) -> Iterator[Change]:
     """Changes below a mapping on either side; a plain value on the other side is a change of its own."""
     first, second = (side if isinstance(side, dict) else {} for side in (before, after))
     if not isinstance(before, (dict, NoneType)):
@@ -66,5 +66,5 @@ def _indexed(items: Any) -> Any:
     return dict(enumerate(items)) if isinstance(items, list) else items
 
 
-def _label(path: Path) -> Label:
+def _label(path: KeyPath) -> Label:
     return "reinit" if "interrupt_coalescing" in path else "live"

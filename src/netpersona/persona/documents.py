@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from netpersona.persona.errors import Path, PersonaError, Problem, pointer
+from netpersona.persona.errors import KeyPath, PersonaError, Problem, pointer
 
 MAX_DEPTH = 32
 MAX_NODES = 100_000
@@ -35,10 +35,10 @@ class Document:
     """Plain data with the places of its keys and items."""
 
     data: Any = None
-    places: dict[Path, Place] = field(default_factory=dict)
+    places: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def locate(self, path: Path) -> Place | None:
+    def locate(self, path: KeyPath) -> Place | None:
         """Place of the longest part of the path that is in the document."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.places:
@@ -102,8 +102,8 @@ class _Builder:
             )
         self.document.places.setdefault(path, event.place)
 
-    def _path(self) -> Path:
-        """Path of the value that comes next."""
+    def _path(self) -> KeyPath:
+        """KeyPath of the value that comes next."""
         return tuple(
             frame.key if isinstance(frame.target, dict) and frame.key is not None else len(frame.target)
             for frame in self.stack

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
-def pointer(path: Path) -> str:
+def pointer(path: KeyPath) -> str:
     """JSON pointer (RFC 6901) of a path of keys and indices; the document itself is ""."""
     text = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
     return text.encode("utf-8", "replace").decode()
@@ -23,7 +23,7 @@ def pointer(path: Path) -> str:
 class Refused(ValueError):
     """A value was turned down. `at` leads from the value that was checked to the part at fault."""
 
-    def __init__(self, message: str, remedy: str, at: Path = ()) -> None:
+    def __init__(self, message: str, remedy: str, at: KeyPath = ()) -> None:
         super().__init__(message)
         self.message, self.remedy, self.at = message, remedy, at
 

@@ -11,8 +11,7 @@ from typing import Literal
 
 from netpersona.persona import json_format, yaml_format
 from netpersona.persona.documents import Document, Event, Place, build
-from netpersona.persona.errors import Path as KeyPath
-from netpersona.persona.errors import PersonaError, Problem
+from netpersona.persona.errors import KeyPath, PersonaError, Problem
 from netpersona.persona.mapping import from_mapping, is_persona_id, to_mapping
 from netpersona.persona.model import Persona
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from netpersona.persona.errors import Path, PersonaError, Problem, pointer
+from netpersona.persona.errors import KeyPath, PersonaError, Problem, pointer
 from netpersona.persona.model import PERSONA_ID, Persona, from_origin
 from netpersona.persona.problems import problems_of
 from netpersona.persona.spellings import translate
 from netpersona.persona.units import shown
 
-Locate = Callable[[Path], tuple[int, int] | None]
+Locate = Callable[[KeyPath], tuple[int, int] | None]
 
 
 def from_mapping(
@@ -33,7 +33,7 @@ def from_mapping(
     raise PersonaError(sorted(placed, key=lambda problem: (problem.line or 0, problem.column or 0)))
 
 
-def _read(data: object, default_id: str | None) -> tuple[Persona | None, list[tuple[Path, Problem]]]:
+def _read(data: object, default_id: str | None) -> tuple[Persona | None, list[tuple[KeyPath, Problem]]]:
     if not isinstance(data, Mapping):
         problem = Problem(
             f"{shown(data)} is not a persona", "write a mapping of keys, as in persona_id: voip"
@@ -52,7 +52,7 @@ def _read(data: object, default_id: str | None) -> tuple[Persona | None, list[tu
         return None, [*translation.problems, *rest]
 
 
-def _placed(path: Path, problem: Problem, source: str | None, locate: Locate | None) -> Problem:
+def _placed(path: KeyPath, problem: Problem, source: str | None, locate: Locate | None) -> Problem:
     place = locate(path) if locate else None
     line, column = place or (None, None)
     return replace(problem, file=source, line=line, column=column)

@@ -69,7 +69,7 @@ class Persona(Frozen):
     description: Annotated[Text, Field(max_length=4096)] = ""
     """For people."""
     qos_priority: Annotated[Int, Field(ge=1, le=10)] = 5
-    """1 to 10, 10 highest; becomes the packets' kernel priority 0 to 7."""
+    """10 is the highest; becomes the packets' kernel priority 0 to 7."""
     dscp: Dscp | None = None
     """DSCP written into the packets that the workload sends and receives; left as it is when left out."""
     security_profile: SecurityProfile = "open"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from netpersona.persona.conditions import Chance, FourState, GilbertElliott, Link
-from netpersona.persona.errors import Path, Problem, Refused, pointer
+from netpersona.persona.errors import KeyPath, Problem, Refused, pointer
 from netpersona.persona.model import Persona
 from netpersona.persona.profiles import Profile
 from netpersona.persona.queues import InterruptCoalescing, Queue
@@ -36,8 +36,8 @@ _MODELS: Mapping[str, type[BaseModel]] = {
 _LOSSES: Mapping[str, type[BaseModel]] = {"gilbert_elliott": GilbertElliott, "four_state": FourState}
 
 
-def problems_of(error: ValidationError, data: Any, known: Sequence[str]) -> Iterator[tuple[Path, Problem]]:
-    """Path and problem of each error, in document order; `known` are the keys of the document itself."""
+def problems_of(error: ValidationError, data: Any, known: Sequence[str]) -> Iterator[tuple[KeyPath, Problem]]:
+    """KeyPath and problem of each error, in document order; `known` are the keys of the document itself."""
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
             continue  # pydantic leaves out entries that it refused, and then counts again
@@ -51,7 +51,7 @@ def problems_of(error: ValidationError, data: Any, known: Sequence[str]) -> Iter
             yield path, Problem(message, remedy, pointer(path))
 
 
-def _path(loc: tuple[str | int, ...], data: Any) -> Path:
+def _path(loc: tuple[str | int, ...], data: Any) -> KeyPath:
     """Where in the document an error is: the steps that are there, and at most one that is missing."""
     path: list[str | int] = []
     for step in loc:
@@ -73,7 +73,7 @@ def _leads(data: Any, step: str | int) -> bool:
     return isinstance(data, (list, tuple)) and isinstance(step, int) and step < len(data)
 
 
-def _words(detail: ErrorDetails, path: Path, known: Sequence[str], data: Any) -> tuple[str, str]:
+def _words(detail: ErrorDetails, path: KeyPath, known: Sequence[str], data: Any) -> tuple[str, str]:
     """Message and remedy."""
     kind, value, ctx = detail["type"], detail["input"], detail.get("ctx") or {}
     key = str(path[-1]) if path else "the document"
@@ -131,7 +131,7 @@ def _unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
     return f"unknown key {shown(key)}", remedy
 
 
-def _keys(path: Path, data: Any) -> Sequence[str]:
+def _keys(path: KeyPath, data: Any) -> Sequence[str]:
     """Known keys of the mapping that the path leads into."""
     named = [step for step in path[:-1] if isinstance(step, str)]
     if named and named[-1] == "loss":

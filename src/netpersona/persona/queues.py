@@ -32,11 +32,12 @@ class Queue(Frozen):
     """One queue. It acts in a direction that has a bandwidth."""
 
     queue_id: Annotated[Int, Field(ge=0, le=MAX_QUEUES - 1)]
-    """0 to 15, each once."""
+    """Its number, used once."""
     priority: Annotated[Int, Field(ge=0, le=7)] = 0
-    """0 to 7; a waiting packet of a higher one is always sent first."""
+    """Of two waiting packets the one of the higher priority is sent first."""
     queue_length: Annotated[Int, Field(ge=1, le=1_000_000)] | None = None
     """Packets that may wait; from the rate when left out."""
     interrupt_coalescing: InterruptCoalescing | None = None
+    """Acts on NICs with hardware queues alone; not applied yet."""
     filtering_rules: Rules = ()
     """Flows that go into this queue (or are dropped by it)."""

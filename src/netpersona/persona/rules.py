@@ -141,6 +141,7 @@ class Rule(Frozen):
     direction: Literal["egress", "ingress", "both"] = "both"
     """egress: flows that the workload opens; ingress: flows opened to it."""
     action: Literal["forward", "drop"] = "forward"
+    """What happens to the flow."""
 
     @model_validator(mode="after")
     def _matches_something(self) -> Rule:

@@ -7,13 +7,12 @@ receives (ingress). Flat bandwidth limits each direction, and 0 is unlimited. `p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from netpersona.persona.errors import Path, Problem, Refused, pointer
+from netpersona.persona.errors import KeyPath, Problem, Refused, pointer
 from netpersona.persona.model import Persona
 from netpersona.persona.units import Duration, Probability, Rate, shown
 
@@ -31,17 +30,17 @@ class Translation:
     document: dict[str, Any]
     known: tuple[str, ...]
     """Keys that the document might have had."""
-    sources: dict[Path, Path] = field(default_factory=dict)
+    sources: dict[KeyPath, KeyPath] = field(default_factory=dict)
     """Where the value of a canonical path was written."""
     notes: list[str] = field(default_factory=list)
     """What flat keys were turned into."""
-    problems: list[tuple[Path, Problem]] = field(default_factory=list)
+    problems: list[tuple[KeyPath, Problem]] = field(default_factory=list)
 
-    def refuse(self, path: Path, message: str, remedy: str) -> None:
+    def refuse(self, path: KeyPath, message: str, remedy: str) -> None:
         """Note a problem."""
         self.problems.append((path, Problem(message, remedy, pointer(path))))
 
-    def source(self, path: Path) -> Path:
+    def source(self, path: KeyPath) -> KeyPath:
         """The written path of a canonical one."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.sources:
@@ -208,4 +207,4 @@ def _note(key: str, value: Any, flat: _Flat, read: Any) -> str:
         meaning = "unlimited" if read is None else f"{names}: {read}, in each direction"
     else:
         meaning = f"{names}: {read}, once per round trip, on what the workload receives"
-    return f"{key}: {shown(value)} became {meaning}" if math.isfinite(value) else key
+    return f"{key}: {shown(value)} became {meaning}"

@@ -1,0 +1,11 @@
+from pathlib import Path
+
+from netpersona.persona import compile_persona, load
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def test_the_examples_load_and_compile_without_a_warning():
+    personas = load(EXAMPLES)
+    assert len(personas) >= 6
+    assert [warning for persona in personas for warning in compile_persona(persona).warnings] == []
