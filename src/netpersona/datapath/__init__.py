@@ -1,1 +1,64 @@
+"""The only package that touches the kernel: programs, maps, interfaces, and the way to the engine."""
 
+from netpersona.datapath.driver import Datapath
+from netpersona.datapath.endpoints import find_attachment
+from netpersona.datapath.errors import (
+    AttachmentsFull,
+    BoundReached,
+    DatapathError,
+    EndpointMissing,
+    EndpointUnsupported,
+    Incompatible,
+    KernelRefused,
+    NeedsRoot,
+    NotAttached,
+    SlotsFull,
+)
+from netpersona.datapath.fake import FakeDatapath
+from netpersona.datapath.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
+from netpersona.datapath.management import management_reason
+from netpersona.datapath.types import (
+    Attached,
+    Binding,
+    Capabilities,
+    Counters,
+    Direction,
+    Endpoint,
+    EngineStats,
+    Facing,
+    LaneStats,
+    Observation,
+    Tally,
+)
+
+__all__ = [
+    "DETOUR_TAP",
+    "NULL_SLOT",
+    "Attached",
+    "AttachmentsFull",
+    "Binding",
+    "BoundReached",
+    "Capabilities",
+    "Counters",
+    "Datapath",
+    "DatapathError",
+    "Direction",
+    "Endpoint",
+    "EndpointMissing",
+    "EndpointUnsupported",
+    "EngineStats",
+    "Facing",
+    "FakeDatapath",
+    "Incompatible",
+    "KernelDatapath",
+    "KernelRefused",
+    "LaneStats",
+    "NeedsRoot",
+    "NotAttached",
+    "Observation",
+    "SlotsFull",
+    "Tally",
+    "find_attachment",
+    "management_reason",
+    "remove",
+]

@@ -61,6 +61,7 @@ def spawn(
             stdout=output,
             stderr=output,
             env=dict(environment),
+            cwd="/",
             pass_fds=pass_fds,
             start_new_session=True,
         )
@@ -139,6 +140,17 @@ def _runs(entry: Path, module: str, run_dir: Path) -> bool:
 def namespace(kind: str, pid: int | str = "self") -> int:
     """Inode of a process' namespace (`net`, `mnt`): equal inodes are one namespace (namespaces(7))."""
     return (_PROC / str(pid) / "ns" / kind).stat().st_ino
+
+
+def network_namespace_path(inode: int) -> Path | None:
+    """The file under /run/netns that stands for a network namespace, if it has a name."""
+    for path in Path("/run/netns").glob("*"):
+        try:
+            if path.stat().st_ino == inode:
+                return path
+        except OSError:
+            continue
+    return None
 
 
 def join_mount_namespace(process: Process) -> bool:

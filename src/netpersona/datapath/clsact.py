@@ -1,0 +1,55 @@
+"""clsact qdiscs that we made, for kernels without tcx: remembered, and removed only if nobody else uses them.
+
+A directory `clsact_<ifindex>` on our bpffs (which holds no files) says that the qdisc is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from netpersona.datapath.errors import refusals
+from netpersona.datapath.links import name_of
+
+_CLSACT = 0xFFFFFFF1
+_INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
+_HANDLE = _PRIORITY = 0x4E50
+"""Of our filters; engine/src/attach.rs sets them."""
+
+
+def claim(pins: Path, ifindex: int) -> None:
+    (pins / f"clsact_{ifindex}").mkdir(exist_ok=True)
+
+
+def claimed(pins: Path) -> Iterator[int]:
+    for path in list(pins.glob("clsact_*")):
+        yield int(path.name.partition("_")[2])
+
+
+def release(pins: Path, ifindex: int) -> None:
+    """Remove our filters from `ifindex`, and the qdisc if it is ours and carries nothing else. Idempotent."""
+    mark = pins / f"clsact_{ifindex}"
+    if not mark.is_dir():
+        return
+    if name_of(ifindex) is not None:
+        with refusals(f"clean up interface {ifindex}"), IPRoute() as ip:
+            _remove_filters(ip, ifindex)
+            if not any(_filters(ip, ifindex)):
+                ip.tc("del", "clsact", ifindex)
+    mark.rmdir()
+
+
+def _remove_filters(ip: IPRoute, ifindex: int) -> None:
+    for parent in (_INGRESS, _EGRESS):
+        try:
+            ip.tc("del-filter", "bpf", ifindex, _HANDLE, parent=parent, prio=_PRIORITY)
+        except NetlinkError:
+            continue  # detached already
+
+
+def _filters(ip: IPRoute, ifindex: int) -> Iterator[object]:
+    for parent in (_INGRESS, _EGRESS):
+        yield from ip.get_filters(index=ifindex, parent=parent)

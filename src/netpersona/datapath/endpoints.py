@@ -1,0 +1,76 @@
+"""Finds where a workload meets the host: the interface of this namespace that its traffic passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyroute2 import IPRoute
+
+from netpersona.datapath.errors import EndpointMissing, EndpointUnsupported
+from netpersona.datapath.netlink import Link, inside, link, netns_path
+from netpersona.datapath.types import Endpoint, Facing
+
+WORKLOAD_KINDS = frozenset({"veth", "tun"})
+"""Kinds of interface with a workload behind them: pairs, and TUN/TAP devices of virtual machines."""
+
+
+def find_attachment(netns: str | None = None, *, interface: str) -> Endpoint:
+    """The host-side interface of `interface`, which is in namespace `netns` (None: in this one).
+
+    Blocks on netlink for milliseconds.
+
+    Raises:
+        EndpointMissing: no such namespace or interface.
+        EndpointUnsupported: not a veth, or its peer is in a third namespace.
+    """
+    if netns is None:
+        return _of_this_namespace(interface)
+    return _behind_veth(netns, netns_path(netns), interface)
+
+
+def _of_this_namespace(interface: str) -> Endpoint:
+    found = inside(None, lambda ip: link(ip, interface))
+    if found is None:
+        raise EndpointMissing(f"no interface {interface} here; `ip link` lists those there are")
+    facing = Facing.WORKLOAD if found.kind in WORKLOAD_KINDS else Facing.NETWORK
+    return Endpoint(found.name, found.ifindex, facing)
+
+
+def _behind_veth(netns: str, path: Path, interface: str) -> Endpoint:
+    found = inside(path, lambda ip: link(ip, interface))
+    if found is None:
+        raise EndpointMissing(
+            f"no interface {interface} in {netns}; `ip -n {netns} link` lists those there are"
+        )
+    if found.kind != "veth" or found.peer is None:
+        raise EndpointUnsupported(
+            f"{interface} in {netns} is not a veth but {found.kind or 'a physical interface'}; "
+            f"name the host-side interface instead, without --netns"
+        )
+    peer = inside(None, lambda ip: _peer(ip, path, found))
+    if peer is None:
+        raise EndpointUnsupported(
+            f"the other end of {interface} in {netns} is not in the agent's network namespace; "
+            f"run the agent in the namespace that holds it, or name an interface that is here"
+        )
+    return Endpoint(peer.name, peer.ifindex, Facing.WORKLOAD)
+
+
+def _peer(ip: IPRoute, path: Path, inner: Link) -> Link | None:
+    """The link here that says of itself that `inner`, in the namespace at `path`, is its other end."""
+    candidate = link(ip, ifindex=inner.peer or 0)
+    if candidate is None or candidate.kind != "veth" or candidate.peer != inner.ifindex:
+        return None
+    if candidate.peer_netnsid is None:
+        return candidate if _is_this_namespace(path) else None
+    return candidate if candidate.peer_netnsid == _netnsid(ip, path) else None
+
+
+def _is_this_namespace(path: Path) -> bool:
+    return path.stat().st_ino == Path("/proc/thread-self/ns/net").stat().st_ino
+
+
+def _netnsid(ip: IPRoute, path: Path) -> int:
+    """The number by which this namespace knows the one at `path`."""
+    with path.open("rb") as namespace:
+        return int(ip.get_netnsid(fd=namespace.fileno())["nsid"])
