@@ -39,7 +39,7 @@ def create_app(service: Service, auth: Auth) -> FastAPI:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_middleware(Guard, auth=auth, metrics=service.metrics)
+    app.add_middleware(Guard, auth=auth, service=service)
     return app
 
 

@@ -17,7 +17,10 @@ VERIFICATIONS = "verifications"
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """``turn`` is held from the first read to the end of the commit, so nothing changes in between."""
+    """``turn`` is held from the first read to the end of the commit, so nothing changes in between.
+
+    Not until the disk has it: those who wait for that wait together, for one sync.
+    """
 
     store: Store
     clock: Clock

@@ -32,6 +32,10 @@ class FakeStore(Tables):
         self.apply(events)
         return events
 
+    async def settled(self) -> None:
+        if self.fail_with:
+            raise self.fail_with
+
     def history(self, kind: str, from_revision: int) -> Sequence[Event]:
         if not self._compacted <= from_revision <= self.revision:
             raise Compacted(from_revision, self._compacted, self.revision)

@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from netpersona.control.auth import Auth
-from netpersona.control.metrics import Metrics
 from netpersona.control.problems import PROBLEM_MEDIA_TYPE, Detail, Refusal, problem
+from netpersona.control.service import Service
 from netpersona.control.store import StoreError
 
 _log = structlog.get_logger(__name__)
@@ -33,10 +33,11 @@ def problem_answer(
 
 
 class Guard:
-    """ASGI middleware."""
+    """ASGI middleware. No answer starts before all that was committed is on disk; only watches run ahead."""
 
-    def __init__(self, app: ASGIApp, auth: Auth, metrics: Metrics) -> None:
-        self._app, self._auth, self._metrics = app, auth, metrics
+    def __init__(self, app: ASGIApp, auth: Auth, service: Service) -> None:
+        self._app, self._auth = app, auth
+        self._metrics, self._store = service.metrics, service.store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,6 +49,8 @@ class Guard:
         async def count(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                if message["status"] < 500:
+                    await self._store.settled()
                 status = message["status"]
                 self._answered(scope, status, time.perf_counter() - started)
             await send(message)

@@ -1,7 +1,13 @@
-"""The embedded store: SQLite in WAL mode, written by one thread.
+"""The embedded store: SQLite in WAL mode.
 
-``synchronous=FULL`` makes every commit wait for the disk, so what was acknowledged survives a kill -9
-and a power cut. A lock file beside the database keeps a second manager away.
+A commit has two steps. It is written in the event loop (about 40 us into the page cache, where it survives
+a kill -9) and shown to readers and watchers at once. A thread then waits for the disk, and ``settled`` returns
+when that is done; nothing is acknowledged before. So an acknowledged write survives a power cut, as under
+``synchronous=FULL``, but an agent need not wait for the disk to switch a persona: on a busy 2-core machine a
+commit under FULL took 0.15 to 1 ms and 9 ms at p99.
+
+A watcher may have seen what a power cut then undoes. Revisions therefore skip ``RESTART_GAP`` at every start,
+so that none is ever given twice, and whoever watches from a lost one still gets all that follows.
 """
 
 from __future__ import annotations
@@ -9,21 +15,20 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-import queue
 import sqlite3
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
+from netpersona.control.disk_sync import DiskSync
 from netpersona.control.store import Change, Compacted, Event, EventType, Record, StoreClosed, StoreError
 from netpersona.control.tables import Tables
 
 HISTORY_BOUND: Final = 10_000
 """Events kept for watches that resume; an older ``from_revision`` raises ``Compacted``."""
+RESTART_GAP: Final = 1_000
+"""Revisions skipped at a start; more than are ever on their way to the disk."""
 FORMAT_VERSION: Final = 1
-_IDLE_S: Final = 0.5
-_WAL_PAGES_BOUND: Final = 16_384
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS records (
@@ -42,7 +47,7 @@ class StoreUnusable(StoreError):
 
 
 class SqliteStore(Tables):
-    """Reads come from memory; writes go through the writer thread and return when they are on disk."""
+    """Reads come from memory. Belongs to one event loop."""
 
     def __init__(self, path: Path, *, history_bound: int = HISTORY_BOUND) -> None:
         """Opens or creates the file.
@@ -52,116 +57,77 @@ class SqliteStore(Tables):
         """
         super().__init__()
         self._history_bound = history_bound
+        self._since_compaction = 0
         self._lock = _lock(path)
-        self._reader, self._connection = _open(path), _open(path)
+        try:
+            self._connection = _open(path)
+        except BaseException:
+            self._lock.close()
+            raise
         self._compacted = self._load()
-        self._turn = asyncio.Lock()
-        self._writer = _Writer(self._connection)
+        self._skip()
+        self._disk = DiskSync(path, lambda: _open(path))
+        self._open = True
 
     async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
-        # A request that is cancelled must not leave memory behind what is on disk.
-        return await asyncio.shield(asyncio.ensure_future(self._commit_in_turn(changes)))
+        if not self._open:
+            raise StoreClosed("the store is closed; the manager is stopping")
+        self._disk.check()
+        events = self.resolve(changes)
+        if events:
+            _write(self._connection, events, self._forget_to(len(events)))
+            self._disk.want(asyncio.get_running_loop())
+            self.apply(events)
+        return events
+
+    async def settled(self) -> None:
+        await self._disk.settled()
 
     def history(self, kind: str, from_revision: int) -> Sequence[Event]:
         if not self._compacted <= from_revision <= self.revision:
             raise Compacted(from_revision, self._compacted, self.revision)
-        rows = self._reader.execute(
-            "SELECT type, key, revision, value FROM events"
-            " WHERE kind = ? AND revision > ? AND revision <= ? ORDER BY revision",
-            (kind, from_revision, self.revision),
+        rows = self._connection.execute(
+            "SELECT type, key, revision, value FROM events WHERE kind = ? AND revision > ? ORDER BY revision",
+            (kind, from_revision),
         )
         return [Event(EventType(t), Record(kind, key, rev, json.loads(value))) for t, key, rev, value in rows]
 
     def close(self) -> None:
-        if self._writer.open:
-            self._writer.close()
-            self._reader.close()
+        if self._open:
+            self._open = False
+            self._disk.close()
             self._connection.close()
             self._lock.close()
 
-    async def _commit_in_turn(self, changes: Sequence[Change]) -> Sequence[Event]:
-        async with self._turn:
-            events = self.resolve(changes)
-            if events:
-                forget_to = self._compact(events)
-                await self._writer.run(lambda: _write(self._connection, events, forget_to))
-                self.apply(events)
-            return events
-
-    def _compact(self, events: Sequence[Event]) -> int:
-        """The revision up to which the coming commit forgets; histories stop offering it at once."""
-        oldest = events[-1].revision - self._history_bound
-        overshoot = max(1, self._history_bound // 16)
-        if oldest - self._compacted >= overshoot:
-            self._compacted = oldest
+    def _forget_to(self, added: int) -> int:
+        """The revision up to which a commit of ``added`` events forgets; compacts in strides, to be rare."""
+        self._since_compaction += added
+        if self._since_compaction > self._history_bound // 16:
+            self._since_compaction = 0
+            (oldest,) = self._connection.execute(
+                "SELECT ifnull((SELECT revision FROM events ORDER BY revision DESC LIMIT 1 OFFSET ?), 0)",
+                (self._history_bound - 1,),
+            ).fetchone()
+            self._compacted = max(self._compacted, oldest)
         return self._compacted
 
     def _load(self) -> int:
-        """Fills the tables; returns the revision up to which history is compacted.
-
-        Revisions are dense in ``events`` and its newest row is never removed.
-        """
-        for kind, key, revision, value in self._reader.execute(
-            "SELECT kind, key, revision, value FROM records"
-        ):
+        """Fills the tables; returns the revision up to which history is compacted."""
+        rows = self._connection.execute("SELECT kind, key, revision, value FROM records")
+        for kind, key, revision, value in rows:
             self.load(Record(kind, key, revision, json.loads(value)))
-        oldest, newest = self._reader.execute("SELECT min(revision), max(revision) FROM events").fetchone()
+        oldest, newest = self._connection.execute(
+            "SELECT min(revision), max(revision) FROM events"
+        ).fetchone()
         self.revision = newest or 0
         return oldest - 1 if oldest else 0
 
-
-class _Writer:
-    """The thread that owns the writing connection. Checkpoints when idle, so that no commit waits for one."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
-        self._thread.start()
-        self.open = True
-
-    async def run(self, job: Callable[[], None]) -> None:
-        """Runs ``job`` in the thread; raises what it raises."""
-        if not self.open:
-            raise StoreClosed("the store is closed; the manager is stopping")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def finish(error: Exception | None) -> None:
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
-
-        def task() -> None:
-            error: Exception | None = None
-            try:
-                job()
-            except Exception as caught:
-                error = caught
-            loop.call_soon_threadsafe(finish, error)
-
-        self._jobs.put(task)
-        await done
-
-    def close(self) -> None:
-        self.open = False
-        self._jobs.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        dirty = False
-        while True:
-            try:
-                job = self._jobs.get(timeout=_IDLE_S if dirty else None)
-            except queue.Empty:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                dirty = False
-                continue
-            if job is None:
-                return
-            job()
-            dirty = True
+    def _skip(self) -> None:
+        if self.revision:
+            self.revision += RESTART_GAP
+            self._connection.execute(
+                "INSERT INTO events VALUES (?, 'START', '', '', 'null')", (self.revision,)
+            )
 
 
 def _write(connection: sqlite3.Connection, events: Sequence[Event], forget_to: int) -> None:
@@ -199,29 +165,33 @@ def _lock(path: Path) -> TextIO:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
-        raise StoreUnusable(
-            f"{path} is in use by another manager; stop it or choose another --state-dir"
-        ) from None
+        remedy = "stop it or choose another --state-dir"
+        raise StoreUnusable(f"{path} is in use by another manager; {remedy}") from None
     return handle
 
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES_BOUND}")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > FORMAT_VERSION:
-            raise StoreUnusable(
-                f"{path} has format {version}, this release knows {FORMAT_VERSION}; upgrade netpersona"
-            )
-        connection.executescript(_SCHEMA)
-        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-    except StoreUnusable:
-        connection.close()
-        raise
+        _prepare(connection, path)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise StoreUnusable(f"{path} is no database of ours ({error}); move it away") from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # DiskSync does what FULL would do
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # and the checkpoints
+    connection.execute("PRAGMA journal_size_limit = 0")  # the commit after one cuts the log
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > FORMAT_VERSION:
+        known = f"has format {version}, this release knows {FORMAT_VERSION}"
+        raise StoreUnusable(f"{path} {known}; upgrade netpersona")
+    connection.executescript(_SCHEMA)
+    if version < FORMAT_VERSION:
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")

@@ -6,7 +6,8 @@
     └── StoreClosed
 
 A store holds records under ``(kind, key)``. One revision counts up over all of them: every change takes
-the next one. Reads answer from memory and never block; ``commit`` returns when the change is durable.
+the next one. Reads answer from memory and never block. What was committed is seen at once by readers and
+listeners; it may be acknowledged to a client when ``settled`` has returned.
 """
 
 from __future__ import annotations
@@ -110,11 +111,18 @@ class Store(Protocol):
         """Records in key order, those with ``key > after``."""
 
     async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
-        """Do all changes or none, durably; then tell the watchers.
+        """Do all changes or none, then tell the listeners. Survives the death of this process.
 
         Raises:
             RevisionConflict: a record is not at its ``expected_revision``.
             StoreClosed: after ``close``.
+        """
+
+    async def settled(self) -> None:
+        """Returns when everything committed so far survives a power cut.
+
+        Raises:
+            StoreError: it may not.
         """
 
     def history(self, kind: str, from_revision: int) -> Sequence[Event]:
@@ -132,4 +140,4 @@ class Store(Protocol):
         """
 
     def close(self) -> None:
-        """Waits for commits under way; later ones raise ``StoreClosed``."""
+        """Settles what was committed; later commits raise ``StoreClosed``."""
