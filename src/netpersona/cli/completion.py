@@ -14,7 +14,6 @@ from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
 TIMEOUT_S = 0.3
 """A person pressing Tab must not wait for a manager that does not answer."""
 
-
 VARIABLE = "_NETPERSONA_COMPLETE"
 """Set by the scripts; its value is what the shell wants (typer's protocol)."""
 

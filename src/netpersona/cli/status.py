@@ -10,7 +10,7 @@ import typer
 from netpersona.cli.errors import CliError, Unreachable, report
 from netpersona.cli.output import Format, Output, View, emit, plain_table
 from netpersona.cli.settings import Settings, settings_of
-from netpersona.cli.tables import view_of
+from netpersona.cli.tables import age_of, view_of
 
 if TYPE_CHECKING:
     from netpersona.cli.client import JsonObject
@@ -83,7 +83,7 @@ def _engine_row(host: Mapping[str, Any]) -> tuple[str, ...]:
     engine = host.get("engine") or {}
     histogram = engine.get("lateness") or []
     state = "alive" if engine.get("alive") else "stopped"
-    return host["host"], state, lateness(histogram, 0.5), lateness(histogram, 0.99), host["seen_at"]
+    return host["host"], state, lateness(histogram, 0.5), lateness(histogram, 0.99), age_of(host["seen_at"])
 
 
 def lateness(histogram: Sequence[int], quantile: float) -> str:

@@ -51,7 +51,7 @@ def host_row(host: Resource) -> tuple[str, ...]:
         str(host.get("version") or "-"),
         "alive" if engine.get("alive") else "stopped",
         ",".join(host.get("workloads") or ()) or "-",
-        str(host["seen_at"]),
+        age_of(host["seen_at"]),
     )
 
 
@@ -72,6 +72,12 @@ def expiry_of(assignment: Resource | None, now: datetime | None = None) -> str:
         return "-"
     left = datetime.fromisoformat(assignment["expires_at"]) - (now or datetime.now(UTC))
     return f"in {max(0, round(left.total_seconds()))}s"
+
+
+def age_of(moment: str, now: datetime | None = None) -> str:
+    """How long ago an RFC 3339 moment was, in whole seconds."""
+    passed = (now or datetime.now(UTC)) - datetime.fromisoformat(moment)
+    return f"{max(0, round(passed.total_seconds()))}s ago"
 
 
 def phase_of(workload: Resource) -> str:

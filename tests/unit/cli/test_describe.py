@@ -1,0 +1,76 @@
+"""describe: all that is known of one thing."""
+
+from __future__ import annotations
+
+
+def test_a_persona_is_described_in_words_with_who_uses_it(run, manager):
+    manager.add_persona(persona_id="slow", egress={"latency": "70ms"})
+    manager.personas["slow"]["in_use_by"] = ["web"]
+    ran = run("describe", "persona", "slow")
+    assert ran.code == 0
+    assert "in use by  web" in ran.out
+    assert "70ms" in ran.out
+
+
+def test_a_workload_is_described_with_what_the_agent_saw(run, manager):
+    manager.add_workload(
+        "web",
+        sequence=7,
+        assignment={
+            "persona_id": "slow",
+            "persona_revision": 3,
+            "assigned_at": "2030-01-01T00:00:00Z",
+            "expires_at": "2020-01-01T00:00:00Z",
+            "fallback": None,
+        },
+        previous={"persona_id": "fast", "persona_revision": 0},
+        status={
+            "phase": "attached",
+            "message": "",
+            "applied_sequence": 7,
+            "generation": 12,
+            "proof": "seen",
+            "warnings": ["the queue is short"],
+            "counters": {"egress": {"passed": {"packets": 5}}},
+        },
+    )
+    out = run("describe", "workload", "web").out
+    for line in (
+        "persona     slow@3",
+        "expires     in 0s, then no persona",
+        "before      fast (preset)",
+        "generation  12 (seen)",
+        "warning     the queue is short",
+        "egress.passed.packets  5",
+    ):
+        assert line in out
+
+
+def test_the_kind_may_be_left_out(run, manager):
+    manager.add_persona(persona_id="slow")
+    manager.add_workload("web")
+    assert run("describe", "slow").out.startswith("persona slow\n")
+    assert run("describe", "web").out.startswith("workload web\n")
+
+
+def test_the_kind_may_not_be_left_out_where_both_have_the_name(run, manager):
+    manager.add_persona(persona_id="web")
+    manager.add_workload("web")
+    ran = run("describe", "web")
+    assert (ran.code, ran.out) == (1, "")
+    assert "netpersona describe workload web" in ran.err
+
+
+def test_an_unknown_name_offers_both_kinds(run, manager):
+    manager.add_workload("web")
+    assert "did you mean web?" in run("describe", "wbe").err
+
+
+def test_json_is_the_resource(run, manager):
+    assert run("describe", "web", "-o", "json").code == 1
+    manager.add_workload("web")
+    assert run("describe", "web", "-o", "json").json == manager.workloads["web"]
+
+
+def test_a_wrong_kind_is_a_usage_error(run):
+    assert run("describe", "host", "local").code == 2

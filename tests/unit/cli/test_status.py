@@ -1,0 +1,72 @@
+"""status: what runs, and how late the engine is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from netpersona.cli.status import lateness
+from netpersona.datapath.processes import identify, write_pidfile
+
+HOST = {
+    "host": "local",
+    "seen_at": "2030-01-01T00:00:00Z",
+    "engine": {"alive": True, "lateness": [0] * 10 + [98, 0, 0, 0, 2]},
+}
+
+
+@pytest.mark.parametrize(
+    ("histogram", "quantile", "shown"),
+    [
+        ([], 0.5, "-"),
+        ([0, 0], 0.99, "-"),
+        ([0] * 10 + [98, 0, 0, 0, 2], 0.5, "< 1.02 µs"),
+        ([0] * 10 + [98, 0, 0, 0, 2], 0.99, "< 16.4 µs"),
+    ],
+)
+def test_lateness_is_the_upper_bound_of_the_bucket_that_holds_the_quantile(histogram, quantile, shown):
+    assert lateness(histogram, quantile) == shown
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> str:
+    """A run directory whose three processes are all this one."""
+    process = identify(os.getpid())
+    assert process is not None
+    for name in ("manager", "agent", "engine"):
+        write_pidfile(tmp_path / f"{name}.pid", process)
+    return str(tmp_path)
+
+
+def test_all_running_exits_0_and_shows_lateness_and_workloads(run, manager, running):
+    manager.hosts["local"] = HOST
+    manager.add_workload("web")
+    ran = run("status", "--run-dir", running)
+    assert (ran.code, ran.err) == (0, "")
+    assert "engine   running" in ran.out
+    assert "< 1.02 µs" in ran.out
+    assert "web/eth0" in ran.out
+
+
+def test_one_that_does_not_run_exits_1(run, running):
+    (Path(running) / "engine.pid").unlink()
+    ran = run("status", "--run-dir", running)
+    assert ran.code == 1
+    assert "engine   stopped" in ran.out
+    assert "manager  running" in ran.out
+
+
+def test_json_holds_everything(run, manager, running):
+    manager.hosts["local"] = HOST
+    data = run("status", "--run-dir", running, "-o", "json").json
+    assert data["hosts"] == [HOST]
+    assert {process["process"]: process["pid"] for process in data["processes"]}["agent"] == os.getpid()
+
+
+def test_a_manager_elsewhere_says_nothing_about_processes_here(run, manager):
+    manager.hosts["local"] = HOST
+    ran = run("status", "--server", "http://elsewhere:1")
+    assert ran.code == 0
+    assert "PROCESS" not in ran.out

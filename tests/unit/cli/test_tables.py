@@ -1,0 +1,71 @@
+"""Resources as rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from netpersona.cli import tables
+
+NOON = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "shown"),
+    [(None, "-"), ("2030-01-01T12:01:00Z", "in 60s"), ("2030-01-01T11:00:00+00:00", "in 0s")],
+)
+def test_an_expiry_is_shown_as_what_is_left(expires_at, shown):
+    assert tables.expiry_of({"expires_at": expires_at}, NOON) == shown
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"), [("2030-01-01T11:59:57.6Z", "2s ago"), ("2030-01-01T12:00:01Z", "0s ago")]
+)
+def test_a_moment_is_shown_as_its_age(moment, shown):
+    assert tables.age_of(moment, NOON) == shown
+
+
+@pytest.mark.parametrize(
+    ("sequence", "status", "shown"),
+    [
+        (0, None, "unseen"),
+        (7, {"phase": "attached", "applied_sequence": 7}, "attached"),
+        (8, {"phase": "attached", "applied_sequence": 7}, "attached (pending)"),
+        (7, {"phase": "refused", "message": "no", "applied_sequence": 7}, "refused: no"),
+    ],
+)
+def test_a_phase_says_what_the_agent_says_and_whether_it_is_behind(sequence, status, shown):
+    assert tables.phase_of({"sequence": sequence, "status": status}) == shown
+
+
+@pytest.mark.parametrize(
+    ("assignment", "shown"),
+    [
+        (None, "-"),
+        ({"persona_id": "a", "persona_revision": 3}, "a@3"),
+        ({"persona_id": "a", "persona_revision": 0}, "a (preset)"),
+    ],
+)
+def test_a_persona_is_shown_with_its_revision(assignment, shown):
+    assert tables.persona_of(assignment) == shown
+
+
+@pytest.mark.parametrize(
+    ("spec", "shown"),
+    [({"netns": "web", "interface": "eth0"}, "web/eth0"), ({"netns": None, "interface": "tap0"}, "tap0")],
+)
+def test_an_attachment_is_shown_with_its_namespace(spec, shown):
+    assert tables.place_of(spec) == shown
+
+
+def test_a_host_is_one_row():
+    host = {
+        "host": "local",
+        "version": "1",
+        "engine": {"alive": True},
+        "workloads": [],
+        "seen_at": "2030-01-01T00:00:00Z",
+    }
+    view = tables.view_of("hosts", [host])
+    assert view.rows[0][:4] == ("local", "1", "alive", "-")

@@ -1,0 +1,55 @@
+"""Waiting for an agent."""
+
+from __future__ import annotations
+
+import pytest
+
+from netpersona.cli import waiting
+from netpersona.cli.errors import CliError
+
+SEEN = {"workload_id": "web", "sequence": 2, "status": {"phase": "attached", "applied_sequence": 2}}
+BEHIND = {**SEEN, "sequence": 3}
+UNSEEN = {**SEEN, "status": None}
+
+
+class Answers:
+    """Gives one answer after the other."""
+
+    def __init__(self, *answers):
+        self.left = list(answers)
+
+    def get(self, _collection, _name):
+        return self.left.pop(0)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(waiting, "POLL_S", 0)
+
+
+def test_polls_until_it_is_reached():
+    api = Answers(UNSEEN, SEEN, BEHIND)
+    assert waiting.poll(api, UNSEEN, waiting.is_seen, 60) == SEEN
+    assert api.left == [BEHIND]
+
+
+def test_asks_nothing_when_it_is_reached_already_or_without_patience():
+    assert waiting.poll(Answers(), SEEN, waiting.is_seen, 60) == SEEN
+    assert waiting.poll(Answers(), UNSEEN, waiting.is_seen, 0) == UNSEEN
+
+
+def test_what_is_applied_is_accepted():
+    waiting.require_applied(SEEN, 2)
+
+
+@pytest.mark.parametrize("workload", [BEHIND, UNSEEN])
+def test_what_is_not_applied_is_an_error_unless_nobody_waited(workload):
+    with pytest.raises(CliError, match="within 2 s"):
+        waiting.require_applied(workload, 2)
+    waiting.require_applied(workload, 0)
+
+
+def test_what_is_applied_to_nothing_is_an_error():
+    missing = {**SEEN, "status": {"phase": "missing", "message": "no eth0", "applied_sequence": 2}}
+    with pytest.raises(CliError, match="missing: no eth0"):
+        waiting.require_applied(missing, 2)
