@@ -273,6 +273,15 @@ def test_a_reader_that_goes_away_ends_watch_without_a_traceback(netpersona, mana
         assert watch.stderr.read() == ""
 
 
+def test_a_full_disk_is_told_without_a_traceback(manager):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command_line("presets"), stdout=full, stderr=subprocess.PIPE, text=True, env=environ(manager)
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left" in done.stderr
+
+
 def test_status_says_what_does_not_run(netpersona):
     done = netpersona("status")
     assert done.returncode == 1

@@ -135,7 +135,15 @@ def main(argv: Sequence[str] | None = None, *, transport: httpx2.BaseTransport |
         return code
     except BrokenPipeError:
         _silence_stdout()
-        return 1
+    except OSError as error:
+        report(CliError(f"cannot go on: {error}"))
+        _silence_stdout()
+    except Exception as error:
+        if os.environ.get("NETPERSONA_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        report(CliError(f"this is a defect of netpersona ({what})", "NETPERSONA_DEBUG=1 shows where"))
+    return 1
 
 
 def _run(argv: Sequence[str] | None, transport: httpx2.BaseTransport | None) -> int:
@@ -165,5 +173,5 @@ def _usage(error: typer.TyperException) -> CliError:
 
 
 def _silence_stdout() -> None:
-    """Whoever read our output has gone; keep the interpreter from complaining when it flushes at exit."""
+    """Output has nowhere to go; keep the interpreter from complaining when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

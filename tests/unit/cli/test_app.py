@@ -87,3 +87,14 @@ def test_the_environment_names_the_run_directory(capsys, monkeypatch, tmp_path: 
     monkeypatch.setenv("NETPERSONA_RUN_DIR", str(tmp_path))
     assert main(["get", "personas"]) == 1
     assert str(tmp_path / "api.sock") in capsys.readouterr().err
+
+
+def test_an_answer_of_an_unknown_shape_is_no_traceback(run, manager, monkeypatch):
+    manager.workloads["web"] = {"surprise": 1}
+    ran = run("get", "workloads")
+    assert (ran.code, ran.out) == (1, "")
+    assert "defect" in ran.err
+    assert "Traceback" not in ran.err
+    monkeypatch.setenv("NETPERSONA_DEBUG", "1")
+    with pytest.raises(KeyError):
+        run("get", "workloads")
