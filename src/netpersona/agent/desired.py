@@ -27,14 +27,17 @@ class Assignment:
     """What a workload wears, until when (UTC wall clock), and what comes after."""
 
     worn: Dress
-    sequence: int
     expires_at: datetime | None = None
     fallback: Dress | None = None
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A workload of this host. `facing` is `auto`, `workload` or `network`."""
+    """A workload of this host. `facing` is `auto`, `workload` or `network`.
+
+    `sequence` rises with every assignment and release. `document` is JSON text from which
+    `parse_workload` makes this value again.
+    """
 
     workload_id: str
     kind: str
@@ -44,6 +47,7 @@ class Workload:
     facing: str
     allow_management: bool
     assignment: Assignment | None
+    sequence: int
     document: str
 
     @property
@@ -51,10 +55,8 @@ class Workload:
         """What decides where it is attached; a change moves the attachment."""
         return (self.netns, self.interface, self.facing, self.allow_management)
 
-    @property
-    def sequence(self) -> int:
-        """Of the assignment; 0 where there is none."""
-        return self.assignment.sequence if self.assignment else 0
+
+_KEYS = ("workload_id", "spec", "assignment", "sequence")
 
 
 def parse_workload(document: Mapping[str, Any]) -> Workload:
@@ -77,7 +79,8 @@ def _workload(document: Mapping[str, Any]) -> Workload:
         facing=str(spec.get("facing") or "auto"),
         allow_management=bool(spec.get("allow_management")),
         assignment=_assignment(assignment) if assignment else None,
-        document=json.dumps({"workload_id": document["workload_id"], "spec": spec, "assignment": assignment}),
+        sequence=int(document["sequence"]),
+        document=json.dumps({key: document.get(key) for key in _KEYS}),
     )
 
 
@@ -86,7 +89,6 @@ def _assignment(document: Mapping[str, Any]) -> Assignment:
     fallback = document.get("fallback")
     return Assignment(
         worn=_dress(document),
-        sequence=int(document["sequence"]),
         expires_at=_instant(expires_at) if expires_at else None,
         fallback=_dress(fallback) if fallback else None,
     )

@@ -23,10 +23,14 @@ UID_RANGE = range(61184, 65520)
 
 @dataclass(frozen=True)
 class Places:
-    """All paths of one instance; two instances share nothing if neither directory is shared."""
+    """All paths of one instance, absolute: our processes run in `/` and are known by them."""
 
     run_dir: Path
     state_dir: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "run_dir", self.run_dir.resolve())
+        object.__setattr__(self, "state_dir", self.state_dir.resolve())
 
     @property
     def socket(self) -> Path:

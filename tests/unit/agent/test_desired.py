@@ -15,15 +15,20 @@ def document(**changes: Any) -> dict[str, Any]:
         "persona": {"mtu": 1400, "egress": {"latency": "10ms"}},
         "expires_at": "2026-01-01T00:01:00Z",
         "fallback": {"persona_id": "fast", "persona_revision": 2, "persona": {}},
-        "sequence": 12,
     }
-    return {"workload_id": "web", "revision": 3, "spec": spec, "assignment": assignment, **changes}
+    return {
+        "workload_id": "web",
+        "revision": 3,
+        "sequence": 12,
+        "spec": spec,
+        "assignment": assignment,
+        **changes,
+    }
 
 
 def test_reads_an_assignment_with_expiry_and_fallback() -> None:
     assignment = parse_workload(document()).assignment
     assert assignment is not None
-    assert assignment.sequence == 12
     assert assignment.expires_at == datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
     assert assignment.fallback is not None
     assert assignment.fallback.persona_id == "fast"
@@ -43,8 +48,8 @@ def test_what_the_journal_keeps_reads_back_equal() -> None:
     assert parse_workload(json.loads(workload.document)) == workload
 
 
-def test_without_an_assignment_the_sequence_is_zero() -> None:
-    assert parse_workload(document(assignment=None)).sequence == 0
+def test_a_release_has_a_sequence_too() -> None:
+    assert parse_workload(document(assignment=None)).sequence == 12
 
 
 def test_a_damaged_document_is_named() -> None:

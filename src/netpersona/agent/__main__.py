@@ -1,0 +1,83 @@
+"""`python -m netpersona.agent`: the agent process of one host. Needs root.
+
+SIGTERM and SIGINT stop it and leave enforcement running; `netpersona down` removes that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from netpersona.agent.journal import Journal
+from netpersona.agent.manager_client import HttpManager
+from netpersona.agent.probing import send_probes
+from netpersona.agent.runner import Runner, journal_path
+from netpersona.datapath import DatapathError, KernelDatapath
+from netpersona.datapath.processes import boot_id
+
+_log = structlog.get_logger("netpersona.agent")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 after a signal, 1 if the data path cannot be opened."""
+    options = _parser().parse_args(argv)
+    _log_to_stderr()
+    try:
+        datapath = KernelDatapath.open(options.run_dir)
+    except DatapathError as error:
+        _log.error("cannot open the data path", error=str(error))
+        return 1
+    try:
+        with Journal(journal_path(options.state_dir), boot=boot_id()) as journal:
+            asyncio.run(_run(options, datapath, journal))
+    finally:
+        datapath.close()
+    return 0
+
+
+async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: Journal) -> None:
+    token = options.token_file.read_text().strip() if options.token_file else None
+    async with HttpManager(options.manager, token) as manager:
+        running = asyncio.ensure_future(Runner(datapath, journal, manager, send_probes, options.host).run())
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, running.cancel)
+        _log.info("started", host=options.host, manager=options.manager)
+        try:
+            await running
+        except asyncio.CancelledError:
+            _log.info("stopped; personas stay in force")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m netpersona.agent", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, required=True, help="where the pinned objects are")
+    parser.add_argument("--state-dir", type=Path, required=True, help="where the journal is kept")
+    parser.add_argument("--manager", required=True, help="unix:PATH or http://HOST:PORT")
+    parser.add_argument("--token-file", type=Path, help="bearer token, for a manager over TCP")
+    parser.add_argument("--host", default="local", help="the name workloads call this host by")
+    return parser
+
+
+def _log_to_stderr() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""One host's agent: keeps what the data path does equal to what the manager wants.
+
+Level-triggered. `desired` is what is wanted, whatever the order of the events that said so; a pass
+compares all of it with the kernel. Two ways lead to the same code:
+
+- an assignment of an attached workload is dressed at once, on the event loop (`Dresser`);
+- everything that may block on netlink (look up, attach, detach) runs in one worker thread, in
+  passes that never overlap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import structlog
+
+from netpersona.agent.desired import Workload, parse_workload
+from netpersona.agent.dresser import Dresser, Hold
+from netpersona.agent.journal import Journal, Record
+from netpersona.agent.reconcile import Action, Detach, Moment, plan_attachments
+from netpersona.agent.status import Charge, Phase
+from netpersona.agent.wardrobe import Wardrobe
+from netpersona.agent.workloads import Found, Locate, Missing, Place, Refused, Unknown, rivals
+from netpersona.datapath import Attached, Datapath, DatapathError, Endpoint
+from netpersona.persona import PersonaError
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+class Agent:
+    """State and passes. Talks to no network; `Runner` feeds it. All methods run on one event loop."""
+
+    def __init__(
+        self,
+        datapath: Datapath,
+        journal: Journal,
+        locate: Locate,
+        moment: Callable[[], Moment],
+        changed: Callable[[str], None],
+    ) -> None:
+        """`changed` is told the workload whose status should go out now."""
+        self._datapath = datapath
+        self._journal = journal
+        self._locate = locate
+        self._changed = changed
+        self._dresser = Dresser(datapath, journal, Wardrobe(), moment)
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netlink")
+        self._passing = asyncio.Lock()
+        self.charges: dict[str, Charge] = {}
+        self.synced = False
+        self.wake = asyncio.Event()
+
+    def adopt(self) -> None:
+        """Take up what the journal says is wanted and attached; touches nothing."""
+        for record in self._journal.records.values():
+            workload = parse_workload(json.loads(record.document))
+            hold = Hold(record.attachment, record.ifindex) if record.attachment else None
+            self.charges[record.workload_id] = Charge(workload, hold=hold)
+
+    def replace_all(self, workloads: Iterable[Workload]) -> None:
+        """The manager told everything that it wants: what it did not name is no longer wanted."""
+        wanted = {workload.workload_id: workload for workload in workloads}
+        for workload_id in self.charges.keys() - wanted.keys():
+            del self.charges[workload_id]
+        for workload in wanted.values():
+            self._expect(workload)
+        self.synced = True
+        self.wake.set()
+
+    def want(self, workload: Workload) -> None:
+        """A workload was added or changed. The fast path: one store where it is attached already."""
+        moved = self._expect(workload)
+        charge = self.charges[workload.workload_id]
+        if moved or not charge.located:
+            self.wake.set()
+        else:
+            self._dress(charge)
+
+    def unwant(self, workload_id: str) -> None:
+        """A workload was deleted; the next pass takes the programs off."""
+        self.charges.pop(workload_id, None)
+        self.wake.set()
+
+    async def reconcile(self, *, everything: bool = False) -> None:
+        """One pass. `everything` looks every workload up again, not just those not in place."""
+        async with self._passing:
+            attached = await self._in_worker(self._datapath.attached)
+            self._drop_vanished(attached)
+            asked = [c.workload for c in self.charges.values() if everything or not c.located]
+            places = await self._in_worker(lambda: {w.workload_id: self._locate(w) for w in asked})
+            await self._move(self._settle(places), attached)
+            for charge in list(self.charges.values()):
+                if charge.located:
+                    self._dress(charge)
+
+    def close(self) -> None:
+        """Let the worker finish; leaves enforcement as it is."""
+        self._worker.shutdown()
+
+    def _expect(self, workload: Workload) -> bool:
+        """Note what is wanted; True if it must be looked for."""
+        charge = self.charges.get(workload.workload_id)
+        if charge is None:
+            self.charges[workload.workload_id] = Charge(workload)
+            return True
+        moved = charge.workload.place != workload.place
+        charge.workload = workload
+        charge.located = charge.located and not moved
+        return moved
+
+    def _drop_vanished(self, attached: Iterable[Attached]) -> None:
+        there = {(entry.attachment, entry.ifindex) for entry in attached if entry.interface is not None}
+        for charge in self.charges.values():
+            hold = charge.hold
+            if hold is None or (hold.attachment, hold.ifindex) not in there:
+                charge.located = False
+
+    def _settle(self, places: dict[str, Place]) -> dict[str, Place]:
+        """Note what was found; what is left is what a plan can be made of."""
+        holders = {name: charge.hold.ifindex for name, charge in self.charges.items() if charge.hold}
+        for loser, winner in rivals(places, holders).items():
+            places[loser] = Refused(
+                f"workload {winner} already wears a persona on this interface; delete one of the two"
+            )
+        for name, place in places.items():
+            if name in self.charges:
+                self._place(self.charges[name], place)
+        return {
+            name: place
+            for name, place in places.items()
+            if name in self.charges and not isinstance(place, Unknown)
+        }
+
+    def _place(self, charge: Charge, place: Place) -> None:
+        if isinstance(place, Found):
+            return
+        if isinstance(place, Unknown):
+            if charge.hold is None:
+                self._say(charge, "error", place.reason)
+            return
+        charge.applied_sequence = -1
+        self._remember(charge.workload)
+        self._say(charge, "missing" if isinstance(place, Missing) else "refused", place.reason)
+
+    def _remember(self, workload: Workload) -> None:
+        """So that a restarted agent goes on waiting for it while the manager is away."""
+        try:
+            self._journal.put(Record(workload.workload_id, workload.document))
+        except OSError as error:
+            _log.error("cannot write the journal", workload=workload.workload_id, error=str(error))
+
+    async def _move(self, places: dict[str, Place], attached: list[Attached]) -> None:
+        holds = {name: charge.hold.attachment for name, charge in self.charges.items() if charge.hold}
+        theirs = {holds[name] for name in holds.keys() - places.keys()}
+        # A workload that was added while this pass looked others up may own any of the rest.
+        known = all(name in places or charge.located for name, charge in self.charges.items())
+        rest = [entry for entry in attached if entry.attachment not in theirs]
+        plan = plan_attachments(places, holds, rest, orphans=self.synced and known)
+        moving = {action.workload_id for action in plan}
+        for name, place in places.items():
+            self.charges[name].located = isinstance(place, Found) and name not in moving
+            if not isinstance(place, Found):
+                self.charges[name].hold = None
+        for action in plan:
+            await self._apply(action)
+        if self.synced:
+            for name in self._journal.records.keys() - self.charges.keys():
+                self._journal.forget(name)
+
+    async def _apply(self, action: Action) -> None:
+        charge = self.charges.get(action.workload_id or "")
+        try:
+            if isinstance(action, Detach):
+                await self._in_worker(lambda: self._datapath.detach(action.attachment))
+                _log.info("detached", workload=action.workload_id, attachment=action.attachment)
+                if charge is not None:
+                    charge.hold = None
+            elif charge is not None:
+                await self._attach(charge, action.endpoint)
+        except DatapathError as error:
+            _log.error("cannot apply", action=str(action), error=str(error))
+            if charge is not None:
+                self._say(charge, "error", str(error))
+
+    async def _attach(self, charge: Charge, endpoint: Endpoint) -> None:
+        place = charge.workload.place
+        attachment = await self._in_worker(lambda: self._datapath.attach(endpoint.interface, endpoint.facing))
+        name = charge.workload.workload_id
+        _log.info("attached", workload=name, interface=endpoint.interface, attachment=attachment)
+        charge.hold = Hold(attachment, endpoint.ifindex)
+        charge.located = charge.workload.place == place
+
+    def _dress(self, charge: Charge) -> None:
+        if charge.hold is None:
+            return
+        try:
+            worn = self._dresser.dress(charge.workload, charge.hold)
+        except (PersonaError, DatapathError, OSError) as error:
+            self._say(charge, "error", str(error))
+            return
+        news = charge.applied_sequence != worn.sequence
+        charge.applied_sequence, charge.warnings = worn.sequence, worn.warnings
+        self._say(charge, "attached", "", news=news)
+
+    def _say(self, charge: Charge, phase: Phase, message: str, *, news: bool = False) -> None:
+        if news or (charge.phase, charge.message) != (phase, message):
+            charge.phase, charge.message = phase, message
+            self._changed(charge.workload.workload_id)
+
+    async def _in_worker(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, call)

@@ -1,0 +1,70 @@
+"""Tells the manager how workloads are: at once when something changed, else every few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from netpersona.agent.backoff import Backoff
+from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
+
+_log = structlog.get_logger(__name__)
+
+_VOLATILE = frozenset({"observed_at", "engine"})
+"""Keys that change by themselves; they alone are not worth a request."""
+
+
+class Reporter:
+    """Coalesces: a workload that changed twice before it was its turn is reported once, as it is then."""
+
+    def __init__(
+        self, manager: Manager, document: Callable[[str], Mapping[str, Any] | None], backoff: Backoff
+    ) -> None:
+        """`document` makes the status of a workload, or None once it is not one of ours."""
+        self._manager = manager
+        self._document = document
+        self._backoff = backoff
+        self._due: dict[str, None] = {}
+        self._sent: dict[str, Mapping[str, Any]] = {}
+        self._wake = asyncio.Event()
+
+    def changed(self, workload_id: str) -> None:
+        """Send it now, even if it says what it said before: somebody may be waiting for it."""
+        self._sent.pop(workload_id, None)
+        self.refresh(workload_id)
+
+    def refresh(self, workload_id: str) -> None:
+        """Send it if it says something new."""
+        self._due[workload_id] = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send what is due, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._due:
+                workload_id = next(iter(self._due))
+                del self._due[workload_id]
+                await self._send(workload_id)
+
+    async def _send(self, workload_id: str) -> None:
+        document = self._document(workload_id)
+        if document is None:
+            self._sent.pop(workload_id, None)
+            return
+        news = {key: value for key, value in document.items() if key not in _VOLATILE}
+        if self._sent.get(workload_id) == news:
+            return
+        try:
+            await self._manager.put_status(workload_id, document)
+            self._sent[workload_id] = news
+            self._backoff.reset()
+        except ManagerRefused as error:
+            _log.warning("the manager refused a status", workload=workload_id, error=str(error))
+        except ManagerUnreachable:
+            self._due[workload_id] = None
+            await asyncio.sleep(self._backoff.next())

@@ -1,0 +1,133 @@
+"""Runs an agent: the watch, the passes, the reports and the heartbeat, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from netpersona.agent.agent import Agent
+from netpersona.agent.backoff import Backoff
+from netpersona.agent.follower import Follower
+from netpersona.agent.journal import Journal
+from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
+from netpersona.agent.reconcile import Moment
+from netpersona.agent.reporter import Reporter
+from netpersona.agent.status import Seen, status_document
+from netpersona.agent.verify import SendProbes, Verifier
+from netpersona.agent.workloads import locate
+from netpersona.datapath import Datapath, DatapathError
+
+POLL_S = 1.0
+"""How soon an interface that came, went or was made again is noticed."""
+FULL_PASSES = 30
+"""Every so many passes look everything up again."""
+REPORT_S = 5.0
+"""How often counters are sent where they moved, and how often the host is."""
+
+_log = structlog.get_logger(__name__)
+
+
+def moment() -> Moment:
+    """Both clocks now."""
+    return Moment(datetime.now(UTC), time.monotonic_ns())
+
+
+class Runner:
+    """Wires the parts together and keeps them running."""
+
+    def __init__(
+        self, datapath: Datapath, journal: Journal, manager: Manager, send: SendProbes, host: str
+    ) -> None:
+        self._datapath = datapath
+        self._manager = manager
+        self._host = host
+        self._reporter = Reporter(manager, self._status, _backoff())
+        self._agent = Agent(datapath, journal, locate, moment, self._reporter.changed)
+        self._verifier = Verifier(send, manager, self._agent.charges)
+        self._follower = Follower(manager, self._agent, host, _backoff(), self._verifier.start)
+
+    async def run(self) -> None:
+        """Until cancelled; enforcement stays as it is then."""
+        self._agent.adopt()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for task in (self._passes(), self._follower.run(), self._reporter.run(), self._reports()):
+                    group.create_task(task)
+        finally:
+            self._verifier.close()
+            self._agent.close()
+
+    async def _passes(self) -> None:
+        count = 0
+        while True:
+            await self._pass(everything=count % FULL_PASSES == 0)
+            count += 1
+            try:
+                await asyncio.wait_for(self._agent.wake.wait(), POLL_S)
+            except TimeoutError:
+                continue
+
+    async def _pass(self, *, everything: bool) -> None:
+        self._agent.wake.clear()
+        try:
+            await self._agent.reconcile(everything=everything)
+        except DatapathError as error:
+            _log.error("a pass failed; trying again", error=str(error))
+
+    async def _reports(self) -> None:
+        while True:
+            for workload_id in self._agent.charges:
+                self._reporter.refresh(workload_id)
+            await self._report_host()
+            await asyncio.sleep(REPORT_S)
+
+    async def _report_host(self) -> None:
+        try:
+            await self._manager.put_host(self._host, self._host_document())
+        except (ManagerUnreachable, ManagerRefused, DatapathError) as error:
+            _log.warning("cannot report this host", error=str(error))
+
+    def _host_document(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "version": version("netpersona"),
+            "capabilities": asdict(self._datapath.probe()),
+            "engine": asdict(self._datapath.engine()),
+        }
+
+    def _status(self, workload_id: str) -> Mapping[str, Any] | None:
+        charge = self._agent.charges.get(workload_id)
+        if charge is None:
+            return None
+        now = moment()
+        hold = charge.hold
+        try:
+            seen = self._seen(hold.attachment) if hold else None
+        except DatapathError as error:
+            _log.warning("cannot read counters", workload=workload_id, error=str(error))
+            seen = None
+        return status_document(charge, seen, monotonic_ns=now.monotonic_ns, now=now.wall)
+
+    def _seen(self, attachment: int) -> Seen:
+        binding = self._datapath.binding(attachment)
+        return Seen(binding, self._datapath.observe(attachment), self._datapath.engine())
+
+
+def _backoff() -> Backoff:
+    # Jitter is there to differ between agents, so this generator is not seeded.
+    return Backoff(random.SystemRandom().uniform)
+
+
+def journal_path(state_dir: Path) -> Path:
+    """The agent's journal below the state directory."""
+    return state_dir / "agent" / "journal.json"

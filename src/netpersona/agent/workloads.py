@@ -1,0 +1,88 @@
+"""Where a workload meets the host, looked up again whenever it may have moved. Level-triggered.
+
+Nothing here changes the kernel: an interface that carries the default route or somebody's login is
+refused, one that is not there is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from netpersona.agent.desired import Workload
+from netpersona.datapath import DatapathError, Endpoint, EndpointMissing, find_attachment, management_reason
+
+
+@dataclass(frozen=True)
+class Found:
+    """The host-side interface to attach to."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Not there now; it may come."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """There, but attaching could cut the operator off."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The look-up itself failed; what is attached stays so."""
+
+    reason: str
+
+
+Place = Found | Missing | Refused | Unknown
+
+
+class Locate(Protocol):
+    """Looks a workload up. May block on netlink for milliseconds. Never raises."""
+
+    def __call__(self, workload: Workload) -> Place: ...
+
+
+def locate(workload: Workload) -> Place:
+    """Resolve the namespace and interface of a workload to the host-side interface."""
+    try:
+        endpoint = find_attachment(netns=workload.netns, interface=workload.interface)
+        reason = None if workload.allow_management else management_reason(endpoint.interface)
+    except EndpointMissing as error:
+        return Missing(str(error))
+    except DatapathError as error:
+        return Unknown(f"cannot look for {workload.interface}: {error}")
+    if reason:
+        return Refused(
+            f"{endpoint.interface} {reason}; a persona on it could cut you off. "
+            f"If that is what you want, add the workload with --allow-management"
+        )
+    return Found(_facing(endpoint, workload.facing))
+
+
+def _facing(endpoint: Endpoint, wanted: str) -> Endpoint:
+    return endpoint if wanted == "auto" else endpoint.faced(wanted)
+
+
+def rivals(places: Mapping[str, Place], holders: Mapping[str, int]) -> dict[str, str]:
+    """Workloads that found an interface which another already has: loser → winner.
+
+    `holders` maps workloads to the ifindex they are attached to; a holder wins, then the first name.
+    """
+    owners = {ifindex: name for name, ifindex in holders.items() if name not in places}
+    losers: dict[str, str] = {}
+    for name in sorted(places, key=lambda name: (name not in holders, name)):
+        place = places[name]
+        if isinstance(place, Found):
+            owner = owners.setdefault(place.endpoint.ifindex, name)
+            if owner != name:
+                losers[name] = owner
+    return losers

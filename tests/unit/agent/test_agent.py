@@ -1,0 +1,303 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.agent.fakes import CountingDatapath, assignment, endpoint, workload_document
+
+from netpersona.agent.agent import Agent
+from netpersona.agent.desired import Workload, parse_workload
+from netpersona.agent.journal import Journal
+from netpersona.agent.reconcile import Moment
+from netpersona.agent.workloads import Found, Missing, Place, Refused, Unknown
+from netpersona.datapath import DatapathError
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Host:
+    """A host that survives its agents."""
+
+    path: Path
+    datapath: CountingDatapath = field(default_factory=CountingDatapath)
+    places: dict[str, Place] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
+    now: Moment = field(default_factory=lambda: Moment(NOON, 1_000_000_000))
+
+    def __post_init__(self) -> None:
+        for number, name in enumerate(("web", "db"), start=11):
+            self.plug(name, number)
+
+    def plug(self, name: str, ifindex: int) -> None:
+        self.datapath.plug(f"veth-{name}", ifindex)
+        self.places[name] = Found(endpoint(f"veth-{name}", ifindex))
+
+    def pass_time(self, seconds: float) -> None:
+        self.now = Moment(
+            self.now.wall + timedelta(seconds=seconds), self.now.monotonic_ns + int(seconds * 1e9)
+        )
+
+    def run(self, steps: Callable[[Agent], Awaitable[None]]) -> Agent:
+        """One agent's life, from its start to kill -9."""
+
+        async def life() -> Agent:
+            agent = Agent(
+                self.datapath,
+                Journal(self.path / "journal.json", boot="b"),
+                lambda workload: self.places[workload.workload_id],
+                lambda: self.now,
+                self.changed.append,
+            )
+            agent.adopt()
+            await steps(agent)
+            return agent
+
+        return asyncio.run(life())
+
+    def worn(self, agent: Agent, name: str) -> tuple[int, int]:
+        """Generation and slot in force."""
+        hold = agent.charges[name].hold
+        assert hold is not None
+        binding = self.datapath.binding(hold.attachment)
+        return binding.generation, binding.slot_at(self.now.monotonic_ns)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def workload(name: str, persona: str | None = None, sequence: int = 0, **changes: Any) -> Workload:
+    worn = assignment(persona, **changes) if persona else None
+    return parse_workload(workload_document(name, assignment=worn, sequence=sequence))
+
+
+def wanting(*workloads: Workload) -> Callable[[Agent], Awaitable[None]]:
+    async def steps(agent: Agent) -> None:
+        agent.replace_all(workloads)
+        await agent.reconcile()
+
+    return steps
+
+
+async def only_reconcile(agent: Agent) -> None:
+    await agent.reconcile()
+
+
+def test_a_wanted_workload_is_attached_and_dressed(host: Host) -> None:
+    agent = host.run(wanting(workload("web", "slow", 5)))
+    charge = agent.charges["web"]
+    assert (charge.phase, charge.applied_sequence) == ("attached", 5)
+    assert host.worn(agent, "web")[1] != 0
+    assert host.changed == ["web"]
+
+
+def test_an_assignment_of_an_attached_workload_is_one_store_and_no_netlink(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        switches, attaches = len(host.datapath.switches), host.datapath.attaches
+        agent.want(workload("web", "fast", 2))
+        assert len(host.datapath.switches) == switches + 1
+        assert host.datapath.attaches == attaches
+        assert agent.charges["web"].applied_sequence == 2
+
+    host.run(steps)
+
+
+def test_passes_are_idempotent(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        switches = len(host.datapath.switches)
+        for _ in range(3):
+            await agent.reconcile(everything=True)
+        assert len(host.datapath.switches) == switches
+
+    host.run(steps)
+
+
+def test_a_release_is_the_null_persona(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        agent.want(workload("web", None, 2))
+        assert host.worn(agent, "web")[1] == 0
+        assert agent.charges["web"].applied_sequence == 2
+
+    host.run(steps)
+
+
+def test_a_killed_agent_comes_back_without_touching_traffic(host: Host) -> None:
+    before = host.run(wanting(workload("web", "slow", 1)))
+    was = host.worn(before, "web")
+    switches, attaches = len(host.datapath.switches), host.datapath.attaches
+    after = host.run(only_reconcile)
+    assert host.worn(after, "web") == was
+    assert (len(host.datapath.switches), host.datapath.attaches) == (switches, attaches)
+    assert after.charges["web"].applied_sequence == 1
+
+
+def test_a_restart_detaches_nothing_before_the_manager_has_spoken(host: Host) -> None:
+    host.run(wanting(workload("web", "slow", 1)))
+    (host.path / "journal.json").unlink()
+    host.run(only_reconcile)
+    assert len(host.datapath.attached()) == 1
+    host.run(wanting())
+    assert host.datapath.attached() == []
+
+
+def test_what_was_deleted_while_the_agent_was_dead_is_detached_and_forgotten(host: Host) -> None:
+    host.run(wanting(workload("web", "slow", 1), workload("db")))
+    agent = host.run(wanting(workload("db")))
+    assert [entry.interface for entry in host.datapath.attached()] == ["veth-db"]
+    assert set(agent.charges) == {"db"}
+    assert set(host.run(only_reconcile).charges) == {"db"}
+
+
+def test_a_lease_and_what_follows_it_are_one_store(host: Host) -> None:
+    fallback = {"persona_id": "fast", "persona_revision": 1, "persona": {"persona_id": "fast"}}
+    ends = (NOON + timedelta(seconds=10)).isoformat()
+    leased = workload("web", "slow", 1, expires_at=ends, fallback=fallback)
+    agent = host.run(wanting(leased))
+    slow = host.worn(agent, "web")
+    assert len(host.datapath.switches) == 1
+    host.pass_time(11)
+    fast = host.worn(agent, "web")
+    assert fast[1] not in (0, slow[1])
+    # The manager catches up: nothing that a packet could see.
+    rewritten = workload_document("web", assignment=fallback, sequence=2)
+    after = host.run(wanting(parse_workload(rewritten)))
+    assert host.worn(after, "web") == fast
+    assert len(host.datapath.switches) == 1
+    assert after.charges["web"].applied_sequence == 2
+
+
+def test_a_lease_is_not_moved_by_a_restart_or_a_stepped_clock(host: Host) -> None:
+    leased = workload("web", "slow", 1, expires_at=(NOON + timedelta(seconds=10)).isoformat())
+    host.run(wanting(leased))
+    host.now = Moment(NOON - timedelta(hours=1), host.now.monotonic_ns)
+    host.run(wanting(leased))
+    assert len(host.datapath.switches) == 1
+
+
+def test_an_assignment_that_ended_before_we_came_is_never_worn(host: Host) -> None:
+    over = workload("web", "slow", 1, expires_at=(NOON - timedelta(seconds=1)).isoformat())
+    agent = host.run(wanting(over))
+    assert host.worn(agent, "web")[1] == 0
+    assert host.datapath.switches == []
+
+
+def test_an_interface_that_comes_back_is_attached_again(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        host.datapath.unplug("veth-web")
+        host.places["web"] = Missing("no interface")
+        await agent.reconcile()
+        assert agent.charges["web"].phase == "missing"
+        host.plug("web", 99)
+        await agent.reconcile()
+        assert agent.charges["web"].phase == "attached"
+        assert host.worn(agent, "web")[1] != 0
+        assert [entry.ifindex for entry in host.datapath.attached()] == [99]
+
+    host.run(steps)
+
+
+def test_a_refused_workload_says_why_and_is_left_alone(host: Host) -> None:
+    host.places["web"] = Refused("carries the default route")
+    agent = host.run(wanting(workload("web", "slow", 1)))
+    assert (agent.charges["web"].phase, agent.charges["web"].hold) == ("refused", None)
+    assert host.datapath.attached() == []
+
+
+def test_a_failed_look_up_leaves_what_is_attached(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        was = host.worn(agent, "web")
+        host.places["web"] = Unknown("netlink broke")
+        await agent.reconcile(everything=True)
+        assert host.worn(agent, "web") == was
+        assert len(host.datapath.attached()) == 1
+
+    host.run(steps)
+
+
+def test_two_workloads_on_one_interface_do_not_fight(host: Host) -> None:
+    host.places["db"] = host.places["web"]
+    agent = host.run(wanting(workload("web", "slow", 1), workload("db", "fast", 1)))
+    phases = {name: charge.phase for name, charge in agent.charges.items()}
+    assert phases == {"db": "attached", "web": "refused"}
+    assert "db" in agent.charges["web"].message
+
+
+def test_a_persona_that_cannot_be_read_keeps_the_old_one_on(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        was = host.worn(agent, "web")
+        broken = {"persona_id": "odd", "persona_revision": 1, "persona": {"persona_id": "odd", "mtu": -1}}
+        agent.want(parse_workload(workload_document("web", assignment=broken, sequence=2)))
+        assert host.worn(agent, "web") == was
+        assert agent.charges["web"].phase == "error"
+        assert "mtu" in agent.charges["web"].message
+        agent.want(workload("web", "fast", 3))
+        assert agent.charges["web"].phase == "attached"
+
+    host.run(steps)
+
+
+def test_a_workload_that_came_during_a_pass_is_no_orphan(host: Host) -> None:
+    host.run(wanting(workload("web", "slow", 1)))
+    (host.path / "journal.json").unlink()
+    look_up = host.places
+
+    async def steps(agent: Agent) -> None:
+        agent.replace_all([workload("db")])
+
+        class Late(dict[str, Place]):
+            def __getitem__(self, name: str) -> Place:
+                agent.charges.setdefault("web", agent.charges["db"].__class__(workload("web", "slow", 1)))
+                return super().__getitem__(name)
+
+        host.places = Late(look_up)
+        await agent.reconcile()
+        assert {entry.interface for entry in host.datapath.attached()} == {"veth-web", "veth-db"}
+
+    host.run(steps)
+
+
+@pytest.mark.parametrize("dies_at", range(12))
+def test_killed_anywhere_it_ends_where_it_should(host: Host, dies_at: int) -> None:
+    """The data path fails for good at the n-th call, as if the agent had been killed there."""
+    wanted = [workload("web", "slow", 1), workload("db", "fast", 1)]
+
+    async def doomed(agent: Agent) -> None:
+        host.datapath.dies_after(dies_at)
+        agent.replace_all(wanted)
+        try:
+            await agent.reconcile()
+            agent.want(workload("web", "fast", 2))
+        except DatapathError:
+            pass
+
+    host.run(doomed)
+    host.datapath.dies_after(None)
+    agent = host.run(wanting(workload("web", "fast", 2), wanted[1]))
+    assert host.worn(agent, "web")[1] == host.worn(agent, "db")[1] != 0
+    assert len(host.datapath.attached()) == 2
+
+
+def test_what_is_wanted_is_on_disk_before_the_store(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        seen: list[int] = []
+        journal = host.path / "journal.json"
+        host.datapath.before_switch = lambda: seen.append(
+            json.loads(journal.read_bytes().splitlines()[-1][9:])["sequence"]
+        )
+        agent.want(workload("web", "fast", 2))
+        assert seen == [2]
+
+    host.run(steps)
