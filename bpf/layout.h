@@ -294,13 +294,14 @@ struct np_engine_stats {
 
 /* A probe is a frame with NP_ETHERTYPE_PROBE injected at the attachment by the
  * probe interface; it takes the whole way, and is captured instead of leaving. */
+#define NP_PROBE_HEAD 128 /* also the least length of a probe */
 struct np_probe_event {
 	__u64 captured_ns;
 	__u32 attachment;
 	__u32 direction;
 	__u32 length;             /* of the frame */
 	__u32 generation;         /* at capture when it did not detour, else 0 */
-	__u8 head[64];            /* first bytes of the frame */
+	__u8 head[NP_PROBE_HEAD]; /* first bytes of the frame */
 };
 
 /* Attachment of an interface: map `attachments`, hash by ifindex. */

@@ -306,6 +306,8 @@ pub struct EngineStats {
 
 // ---- probes and attachments ------------------------------------------------
 
+pub const PROBE_HEAD: usize = 128;
+
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct ProbeEvent {
@@ -314,7 +316,7 @@ pub struct ProbeEvent {
     pub direction: u32,
     pub length: u32,
     pub generation: u32,
-    pub head: [u8; 64],
+    pub head: [u8; PROBE_HEAD],
 }
 
 #[repr(C)]
@@ -343,6 +345,6 @@ const _: () = {
     assert!(size_of::<Counters>() == 208);
     assert!(size_of::<LaneStats>() == 128);
     assert!(size_of::<EngineStats>() == 384);
-    assert!(size_of::<ProbeEvent>() == 88);
+    assert!(size_of::<ProbeEvent>() == 152);
     assert!(size_of::<Attachment>() == 8);
 };

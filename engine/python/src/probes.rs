@@ -12,7 +12,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// (captured_ns, attachment, direction, frame length, generation or 0, first 64 bytes)
+/// (captured_ns, attachment, direction, frame length, generation or 0, first 128 bytes)
 type Capture<'py> = (u64, u32, u32, u32, u32, Bound<'py, PyBytes>);
 
 /// The reading end. One at a time: what one reader takes, another does not see.

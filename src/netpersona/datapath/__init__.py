@@ -17,6 +17,7 @@ from netpersona.datapath.errors import (
 from netpersona.datapath.fake import FakeDatapath
 from netpersona.datapath.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
 from netpersona.datapath.management import management_reason
+from netpersona.datapath.prober import Probe, Prober
 from netpersona.datapath.types import (
     Attached,
     Binding,
@@ -56,6 +57,8 @@ __all__ = [
     "NeedsRoot",
     "NotAttached",
     "Observation",
+    "Probe",
+    "Prober",
     "SlotsFull",
     "Tally",
     "find_attachment",
