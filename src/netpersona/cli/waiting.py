@@ -33,12 +33,14 @@ def is_seen(workload: JsonObject) -> bool:
 
 def require_applied(workload: JsonObject, patience_s: float) -> None:
     """What was asked is stored; a person also wants to know whether packets see it."""
-    if patience_s == 0:
+    phase = workload["status"]["phase"] if is_seen(workload) else None
+    nothing_to_take_off = phase in ("missing", "refused") and not workload.get("assignment")
+    if patience_s == 0 or nothing_to_take_off:
         return
+    if phase not in (None, "attached"):
+        raise CliError(f"stored, but the workload is {phase_of(workload)}", "see `netpersona status`")
     if not is_applied(workload):
         raise CliError(
             f"stored, but no agent has applied it within {patience_s:g} s",
             "it is applied as soon as its agent runs; see `netpersona status`",
         )
-    if is_seen(workload) and workload["status"]["phase"] != "attached":
-        raise CliError(f"stored, but the workload is {phase_of(workload)}", "see `netpersona status`")

@@ -49,7 +49,13 @@ def test_what_is_not_applied_is_an_error_unless_nobody_waited(workload):
     waiting.require_applied(workload, 0)
 
 
-def test_what_is_applied_to_nothing_is_an_error():
-    missing = {**SEEN, "status": {"phase": "missing", "message": "no eth0", "applied_sequence": 2}}
+MISSING = {**BEHIND, "status": {"phase": "missing", "message": "no eth0", "applied_sequence": 2}}
+
+
+def test_a_persona_on_an_interface_that_is_gone_is_an_error_with_the_reason():
     with pytest.raises(CliError, match="missing: no eth0"):
-        waiting.require_applied(missing, 2)
+        waiting.require_applied({**MISSING, "assignment": {"persona_id": "a"}}, 2)
+
+
+def test_releasing_what_is_gone_is_no_error():
+    waiting.require_applied(MISSING, 2)
