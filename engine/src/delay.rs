@@ -238,3 +238,124 @@ impl DelayModel {
 pub fn segment_uniform(draw: u64, index: u32) -> f64 {
     rng::unit(rng::mix(draw, index.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn quantiles(points: &[(f64, f64)]) -> Quantiles {
+        let scale = f64::from(u32::MAX);
+        let point = |(p, x): &(f64, f64)| DelayPoint {
+            p: (p * scale) as u32,
+            x: (x * scale) as u32,
+        };
+        Quantiles::new(
+            10 * MS,
+            20 * MS,
+            &points.iter().map(point).collect::<Vec<_>>(),
+        )
+    }
+
+    fn jitter(points: &[(f64, f64)]) -> DelayModel {
+        DelayModel::Jitter {
+            quantiles: quantiles(points),
+            coherence_ns: 0,
+            correlation: 0.0,
+        }
+    }
+
+    /// Rising, then falling density, with few points.
+    const HUMP: [(f64, f64); 6] = [
+        (0.0, 0.0),
+        (0.1, 0.4),
+        (0.4, 0.55),
+        (0.6, 0.62),
+        (0.9, 0.75),
+        (1.0, 1.0),
+    ];
+
+    #[test]
+    fn cdf_and_quantile_are_inverse_and_meet_the_points() {
+        let rising = [(0.0, 0.0), (0.2, 0.5), (1.0, 1.0)];
+        for points in [&HUMP[..], &rising, &[(0.0, 0.0), (1.0, 1.0)]] {
+            let f = quantiles(points);
+            for (p, x) in points {
+                let delay = (10.0 + 20.0 * x) * MS as f64;
+                assert!((f.cdf(delay) - p).abs() < 1e-6 || *p == 0.0);
+            }
+            for step in 1..1000 {
+                let p = f64::from(step) / 1000.0;
+                assert!((f.cdf(f.quantile(p)) - p).abs() < 1e-9, "{p}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_solution_solves_and_is_not_below_the_delay_before() {
+        for points in [&HUMP[..], &[(0.0, 0.0), (1.0, 1.0)]] {
+            let f = quantiles(points);
+            for (low, gap, u) in [(5.0, 1.0, 0.3), (12.0, 0.1, 0.9), (18.0, 3.0, 0.7)] {
+                let (low, gap) = (low * MS as f64, gap * MS as f64);
+                let x = f.solve(low, gap, u);
+                let ratio = f.cdf(x) / f.cdf(x + gap);
+                assert!(x >= low);
+                assert!(
+                    (ratio - u).abs() < 1e-4 || (x == low && ratio > u),
+                    "{ratio} {u}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_delay_is_below_the_least_one() {
+        let model = jitter(&[(0.0, 0.0), (1.0, 1.0)]);
+        let mut process = InOrder {
+            previous: Some((0, 10.0 * MS as f64)),
+        };
+        assert!(process.next(&model, MS, 1e-12) >= 10 * MS);
+    }
+
+    #[test]
+    fn packets_of_one_instant_share_a_delay() {
+        let model = jitter(&HUMP);
+        let mut process = InOrder::default();
+        let first = process.next(&model, 7, 0.3);
+        assert!([0.01, 0.5, 0.99]
+            .iter()
+            .all(|u| process.next(&model, 7, *u) == first));
+    }
+
+    /// Where the density rises, F is log-concave only if ln F is what is
+    /// linear between points: else dense packets settle far too low.
+    #[test]
+    fn dense_packets_keep_the_mean_of_a_rising_density() {
+        let (model, mut stream, mut process) =
+            (jitter(&HUMP), Stream::new(5, 0), InOrder::default());
+        let packets = 100_000;
+        let mut mean = |model: &DelayModel| {
+            let delays = (0..packets).map(|at| process.next(model, at * MS / 10, stream.uniform()));
+            delays.sum::<u64>() as f64 / packets as f64
+        };
+        let dense = mean(&model);
+        let asked = (1..1000)
+            .map(|step| quantiles(&HUMP).quantile(f64::from(step) / 1000.0))
+            .sum::<f64>()
+            / 999.0;
+        assert!((dense / asked - 1.0).abs() < 0.01, "{dense} {asked}");
+    }
+
+    #[test]
+    fn a_table_of_one_delay_is_constant() {
+        let constant = Quantiles::new(
+            MS,
+            0,
+            &[DelayPoint { p: 0, x: 0 }, DelayPoint { p: u32::MAX, x: 0 }],
+        );
+        assert_eq!(constant.quantile(0.5), MS as f64);
+        assert_eq!((constant.cdf(0.0), constant.cdf(MS as f64)), (0.0, 1.0));
+        assert_eq!(constant.solve(0.0, 1.0, 0.5), MS as f64);
+    }
+}

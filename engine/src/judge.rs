@@ -281,4 +281,35 @@ mod tests {
         };
         assert_ne!(pieces(egress, 200), pieces(ingress, 200));
     }
+
+    #[test]
+    fn decisions_are_independent_of_each_other() {
+        let half = Chance {
+            probability: 0.5,
+            correlation: 0.0,
+        };
+        let loss = LossModel::Bernoulli(half);
+        let plan = LinkPlan {
+            loss,
+            reorder: half,
+            duplicate: half,
+            ..LinkPlan::pass()
+        };
+        let mut judge = Judge::new(2, &Rc::new(plan), 1);
+        let mut seen = [0; 8];
+        for _ in 0..8000 {
+            let mut pieces = Vec::new();
+            judge.judge(1, &mut pieces);
+            let [lost, past] = [pieces[0].lost, pieces[0].wait == Wait::Past];
+            let copied = pieces.len() == 2;
+            seen[[lost, past, copied]
+                .iter()
+                .fold(0, |index, bit| index * 2 + usize::from(*bit))] += 1;
+        }
+        // 1000 expected of each, standard deviation 30.
+        assert!(
+            seen.iter().all(|count| (900..1100).contains(count)),
+            "{seen:?}"
+        );
+    }
 }
