@@ -1,4 +1,6 @@
 //! Any bytes from the TAP: parsed, sliced, corrupted, fragmented, answered and written back.
+//!
+//! `cargo +nightly fuzz run frame` in engine/.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

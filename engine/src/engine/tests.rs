@@ -27,6 +27,8 @@ struct Wires {
     incoming: VecDeque<Vec<u8>>,
     written: Vec<Vec<u8>>,
     refusal: Option<io::ErrorKind>,
+    /// Every write takes this long on the clock, ns.
+    slow: Option<(ManualClock, u64)>,
 }
 
 impl Port for FakePort {
@@ -48,6 +50,9 @@ impl Port for FakePort {
 
     fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
         let mut wires = self.0.borrow_mut();
+        if let Some((clock, step)) = &wires.slow {
+            clock.set(clock.now() + step);
+        }
         wires
             .written
             .push(parts.iter().flat_map(|part| part.to_vec()).collect());
@@ -256,6 +261,21 @@ fn it_beats_also_when_idle() {
         assert_eq!(bench.engine.memory.heartbeat(), now);
         assert_eq!(bench.engine.next_wake(), now + HEARTBEAT_NS);
     }
+}
+
+#[test]
+fn it_beats_while_it_writes_a_backlog() {
+    let mut bench = Bench::new();
+    for mark in 0..100 {
+        bench.send_plain(DELAYED, mark);
+    }
+    bench.turn_at(START);
+    bench.port.0.borrow_mut().slow = Some((bench.clock.clone(), MS));
+    bench.clock.set(START + 10 * MS);
+    bench.engine.depart(START + 10 * MS);
+    let end = START + 110 * MS;
+    assert_eq!(bench.clock.now(), end);
+    assert!(end - bench.engine.memory.heartbeat() <= HEARTBEAT_NS);
 }
 
 #[test]

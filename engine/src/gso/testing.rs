@@ -25,6 +25,14 @@ pub(crate) fn folded(sum: u64) -> u16 {
     (sum % 0xffff) as u16
 }
 
+/// Zero is written as 0x0000, as RFC 1071 arithmetic gives it for bytes that are not all zero.
+fn header_checksum(header: &[u8]) -> usize {
+    match folded(ones_sum(header)) {
+        0 => 0,
+        sum => (!sum).into(),
+    }
+}
+
 /// Where the IP header of an outgoing frame is: behind its 802.1Q tags.
 fn ip_at(frame: &[u8]) -> usize {
     let tags = (0..3)
@@ -83,8 +91,8 @@ pub(crate) fn segmented(written: &[u8]) -> Vec<Vec<u8>> {
             let id = be16(&out, ip + 4).wrapping_add(i) & 0xffff;
             put16(&mut out, ip + 4, id);
             put16(&mut out, ip + 10, 0);
-            let sum = !folded(ones_sum(&out[ip..start]));
-            put16(&mut out, ip + 10, sum.into());
+            let sum = header_checksum(&out[ip..start]);
+            put16(&mut out, ip + 10, sum);
         } else {
             put16(&mut out, ip + 4, length - ip - 40);
         }
@@ -257,8 +265,8 @@ impl Recipe {
         put16(&mut ip, 2, usize::from(words) * 4 + length);
         ip.extend(self.addresses());
         ip.resize(usize::from(words) * 4, 1);
-        let sum = !folded(ones_sum(&ip));
-        put16(&mut ip, 10, sum.into());
+        let sum = header_checksum(&ip);
+        put16(&mut ip, 10, sum);
         ip
     }
 
