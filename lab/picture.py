@@ -20,7 +20,7 @@ from lab.measure import flow
 from lab.traffic import Records, delays_ms, exchange, start
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first)
+from matplotlib import pyplot as plt
 
 TARGET = Path(__file__).parent.parent / "docs" / "measured.svg"
 LATENCY_MS, JITTER_MS = 20.0, 4.0

@@ -101,6 +101,8 @@ def start(flows: list[Flow], *, straggler_s: float = STRAGGLER_S) -> Running:
         receiver.start()
         sender = context.Process(target=_send, args=(flow, ready), daemon=True)
         sender.start()
+        flow.receiver.close()  # the processes have their own
+        flow.sender.close()
         processes += [receiver, sender]
         results.append(ours)
     return Running(processes, results)
