@@ -35,15 +35,19 @@ pub struct Quantiles {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Knot {
     p: f64,
+    /// ln p
+    log: f64,
     x: f64,
 }
 
 impl Quantiles {
     /// `points` ascend in p from 0 to 2^32 - 1 and do not descend in x.
     pub fn new(base_ns: u64, span_ns: u64, points: &[DelayPoint]) -> Self {
+        let share = |fixed: u32| f64::from(fixed) / f64::from(u32::MAX);
         let knot = |point: &DelayPoint| Knot {
-            p: f64::from(point.p) / f64::from(u32::MAX),
-            x: base_ns as f64 + span_ns as f64 * (f64::from(point.x) / f64::from(u32::MAX)),
+            p: share(point.p),
+            log: log(share(point.p)),
+            x: base_ns as f64 + span_ns as f64 * share(point.x),
         };
         let knots: Box<[Knot]> = points.iter().map(knot).collect();
         let power = if linear_is_log_concave(&knots) {
@@ -73,7 +77,7 @@ impl Quantiles {
         match self.power {
             None => low.p + (high.p - low.p) * share,
             Some(power) if low.p == 0.0 => high.p * pow(share, power),
-            Some(_) => low.p * exp(share * log(high.p / low.p)),
+            Some(_) => exp(low.log + share * (high.log - low.log)),
         }
     }
 
@@ -87,7 +91,7 @@ impl Quantiles {
         let share = match self.power {
             None => (p - low.p) / (high.p - low.p),
             Some(power) if low.p == 0.0 => pow(p / high.p, 1.0 / power),
-            Some(_) => log(p / low.p) / log(high.p / low.p),
+            Some(_) => (log(p) - low.log) / (high.log - low.log),
         };
         low.x + (high.x - low.x) * share.clamp(0.0, 1.0)
     }
@@ -132,7 +136,7 @@ fn linear_is_log_concave(knots: &[Knot]) -> bool {
 /// f / F no lower than the next segment's.
 fn power_below(knots: &[Knot]) -> f64 {
     let [first, second, third] = [knots[0], knots[1], knots[2]];
-    let slope = log(third.p / second.p) / (third.x - second.x);
+    let slope = (third.log - second.log) / (third.x - second.x);
     let power = slope * (second.x - first.x);
     if power.is_finite() {
         power.clamp(1.0, 1e3)
