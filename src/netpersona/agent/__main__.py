@@ -17,9 +17,8 @@ import structlog
 
 from netpersona.agent.journal import Journal
 from netpersona.agent.manager_client import HttpManager
-from netpersona.agent.probing import send_probes
 from netpersona.agent.runner import Runner, journal_path
-from netpersona.datapath import DatapathError, KernelDatapath
+from netpersona.datapath import DatapathError, KernelDatapath, Prober
 from netpersona.datapath.processes import boot_id
 
 _log = structlog.get_logger("netpersona.agent")
@@ -45,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: Journal) -> None:
     token = options.token_file.read_text().strip() if options.token_file else None
     async with HttpManager(options.manager, token) as manager:
-        running = asyncio.ensure_future(Runner(datapath, journal, manager, send_probes, options.host).run())
+        running = asyncio.ensure_future(
+            Runner(datapath, journal, manager, Prober(options.run_dir), options.host).run()
+        )
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, running.cancel)

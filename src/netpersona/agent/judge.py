@@ -8,6 +8,7 @@ from typing import Any
 
 from netpersona.agent.estimates import Estimate, deviation, mean, proportion, rate
 from netpersona.agent.requested import Requested
+from netpersona.datapath import Probe
 
 PATH_NS = 500_000
 """What the way itself may add: injection, capture and a late timer on a busy machine."""
@@ -16,17 +17,6 @@ PATH_SHARE = 0.01
 RATE_SHARE = 0.02
 ENOUGH = 10
 """Probes that must have arrived before a delay is judged."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One probe's fate. Times are CLOCK_MONOTONIC; `captured_ns` has an entry for every copy."""
-
-    sequence: int
-    sent_ns: int
-    captured_ns: tuple[int, ...]
-    corrupted: bool
-    length: int
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import structlog
 
 from netpersona.agent.estimates import CONFIDENCE
-from netpersona.agent.judge import Probe, Row, judge, judge_rate
+from netpersona.agent.judge import Row, judge, judge_rate
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
 from netpersona.agent.requested import Requested, requested
 from netpersona.agent.status import Charge
-from netpersona.datapath import DatapathError
+from netpersona.datapath import DatapathError, Probe
 from netpersona.persona import Persona, PersonaError, from_mapping
 from netpersona.persona.units import Duration
 
@@ -28,10 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SendProbes(Protocol):
-    """Sends `count` probes of `length` bytes, one every `interval_ns`, and waits for the last.
-
-    Blocks. `settle_ns` is how long after the last one a probe may still come. Raises DatapathError.
-    """
+    """`netpersona.datapath.Prober`, or a fake of it."""
 
     def __call__(
         self, attachment: int, direction: str, *, count: int, interval_ns: int, length: int, settle_ns: int

@@ -3,8 +3,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from netpersona.agent.judge import Probe, Row, judge, judge_rate
+from netpersona.agent.judge import Row, judge, judge_rate
 from netpersona.agent.requested import Requested, requested
+from netpersona.datapath import Probe
 from netpersona.persona import from_mapping
 
 SPACING_NS = 10_000_000

@@ -1,0 +1,128 @@
+"""A whole netpersona in a lab's host, by its command, with directories of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from tests.netns.lab import Lab, Namespace, Workload
+
+from netpersona.datapath.processes import Process, read_pidfile
+
+COMMAND = Path(sys.executable).with_name("netpersona")
+
+
+@dataclass(frozen=True)
+class Instance:
+    host: Namespace
+    run_dir: Path
+    state_dir: Path
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        where = ["--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir)]
+        return self.host.run(str(COMMAND), *where, *arguments, check=check, timeout=60)
+
+    def process(self, role: str) -> Process | None:
+        return read_pidfile(self.run_dir / f"{role}.pid")
+
+    def kill(self, role: str) -> None:
+        """kill -9, and wait until it is dead."""
+        process = self.process(role)
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+        eventually(lambda: not process.alive())
+
+    def request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        transport = httpx2.HTTPTransport(uds=str(self.run_dir / "api.sock"))
+        with httpx2.Client(transport=transport, base_url="http://netpersona", timeout=20) as client:
+            answer = (
+                client.request(method, path, json=body) if body is not None else client.request(method, path)
+            )
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return dict(answer.json()) if answer.content else {}
+
+    def add(self, workload: Workload, name: str = "web") -> None:
+        spec = {"kind": "netns", "netns": workload.namespace.name, "interface": workload.interface}
+        self.request("POST", "/v1/workloads", {"workload_id": name, **spec})
+        eventually(lambda: self.status(name).get("phase") == "attached")
+
+    def wear(self, persona: dict[str, Any], name: str = "web", **assignment: Any) -> dict[str, Any]:
+        """Create the persona and assign it; answers the status once it is applied."""
+        self.request("POST", "/v1/personas", persona)
+        return self.assign(persona["persona_id"], name, **assignment)
+
+    def assign(self, persona_id: str, name: str = "web", **assignment: Any) -> dict[str, Any]:
+        path = f"/v1/workloads/{name}/persona?wait=10s"
+        resource = self.request("PUT", path, {"persona_id": persona_id, **assignment})
+        assert resource["status"]["applied_sequence"] == resource["sequence"], resource
+        return dict(resource["status"])
+
+    def status(self, name: str = "web") -> dict[str, Any]:
+        return dict(self.request("GET", f"/v1/workloads/{name}").get("status") or {})
+
+    def pinned(self) -> set[tuple[str, int]]:
+        """Kind and id of every program, map and link that is pinned."""
+        found = set()
+        for pin in self.run_dir.joinpath("bpf").rglob("*"):
+            for kind in ("prog", "map", "link"):
+                shown = _bpftool(kind, "show", "pinned", str(pin)) if pin.is_file() else None
+                if shown:
+                    found.add((kind, int(shown["id"])))
+        return found
+
+
+def alive(objects: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those that the kernel still has."""
+    return {(kind, number) for kind, number in objects if _bpftool(kind, "show", "id", str(number))}
+
+
+def _bpftool(*arguments: str) -> dict[str, Any] | None:
+    result = subprocess.run(["bpftool", "-j", *arguments], capture_output=True, text=True, check=False)
+    document = json.loads(result.stdout or "{}") if result.returncode == 0 else {}
+    return document if isinstance(document, dict) and "id" in document else None
+
+
+def traces(host: Namespace) -> list[str]:
+    """Links, qdiscs and filters of a namespace, as text to compare."""
+    links = json.loads(host.run("ip", "-j", "link").stdout)
+    text = [f"{link['ifname']} {link.get('kind')} {link['mtu']}" for link in links]
+    text.append(host.run("tc", "qdisc", "show").stdout)
+    text += [
+        host.run("tc", "filter", "show", "dev", link["ifname"], side).stdout
+        for link in links
+        for side in ("ingress", "egress")
+    ]
+    text.append(host.run("nft", "list", "ruleset").stdout)
+    return text
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 10) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+
+
+@contextmanager
+def instance(network: Lab) -> Iterator[Instance]:
+    """Not up yet; whatever is up at the end is taken down."""
+    base = Path(tempfile.mkdtemp(prefix="ag-"))
+    base.chmod(0o755)
+    made = Instance(network.host, base / "run", base / "state")
+    try:
+        yield made
+    finally:
+        made.command("down", check=False)
+        shutil.rmtree(base)

@@ -1,0 +1,168 @@
+"""What a dead agent, engine or manager does to traffic, on real traffic."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from tests.netns.instance import Instance, eventually, instance
+from tests.netns.lab import Lab
+
+pytestmark = pytest.mark.netns
+LAG = {"persona_id": "lag", "egress": {"latency": "5ms"}}
+
+
+@pytest.fixture
+def persona(network: Lab) -> Iterator[Instance]:
+    with instance(network) as made:
+        made.command("up")
+        made.add(network.workloads[0])
+        yield made
+
+
+def ping(network: Lab, count: int, interval_s: float, wait_s: float = 1) -> tuple[int, float]:
+    """Answers received, and their median round trip in ms, between the two workloads."""
+    one, other = network.workloads
+    options = ["-c", str(count), "-i", str(interval_s), "-W", str(wait_s)]
+    text = one.namespace.run("ping", *options, other.ipv4, check=False, timeout=60).stdout
+    times = sorted(float(found) for found in re.findall(r"time=([0-9.]+) ms", text))
+    return len(times), times[len(times) // 2] if times else 0.0
+
+
+def test_a_killed_agent_leaves_enforcement_and_comes_back_without_a_trace(
+    persona: Instance, network: Lab
+) -> None:
+    generation = persona.wear(LAG)["generation"]
+    one, other = network.workloads
+    with one.namespace.spawn("ping", "-c", "400", "-i", "0.01", other.ipv4) as stream:
+        persona.kill("agent")
+        assert ping(network, 5, 0.05)[1] > 5
+        persona.command("up")
+        agent = persona.process("agent")
+        assert agent is not None
+        eventually(lambda: persona.status().get("generation") == generation)
+        output = stream.communicate(timeout=30)[0]
+    assert "400 received" in output
+    assert persona.status()["generation"] == generation
+    assert persona.assign("lag")["phase"] == "attached"
+
+
+def test_killed_anywhere_in_a_row_of_assignments_it_converges(persona: Instance, network: Lab) -> None:
+    persona.request("POST", "/v1/personas", LAG)
+    persona.request("POST", "/v1/personas", {"persona_id": "drop", "default_action": "drop"})
+    source = random.Random(7)
+    for _ in range(5):
+        agent = persona.process("agent")
+        assert agent is not None
+        for persona_id in ("lag", "drop", "lag"):
+            persona.request("PUT", "/v1/workloads/web/persona", {"persona_id": persona_id})
+            time.sleep(source.uniform(0, 0.003))
+        persona.kill("agent")
+        persona.command("up")
+        sequence = persona.request("GET", "/v1/workloads/web")["sequence"]
+        eventually(lambda wanted=sequence: persona.status().get("applied_sequence") == wanted)
+        received, median = ping(network, 3, 0.02)
+        assert received == 3
+        assert 5 < median < 60
+
+
+@pytest.mark.parametrize(("failure", "answers"), [("open", True), ("closed", False)])
+def test_a_killed_engine_fails_as_the_persona_says(
+    persona: Instance, network: Lab, failure: str, answers: bool
+) -> None:
+    persona.wear({**LAG, "engine_failure": failure})
+    assert ping(network, 3, 0.05)[0] == 3
+    persona.kill("engine")
+    time.sleep(0.2)
+    received, median = ping(network, 5, 0.05)
+    assert (received == 5) is answers
+    assert median < 5
+    persona.command("up")
+    received, median = ping(network, 5, 0.05)
+    assert received == 5
+    assert median > 5
+
+
+def test_a_killed_manager_leaves_enforcement_and_forgets_nothing(persona: Instance, network: Lab) -> None:
+    sequence = persona.wear(LAG)["applied_sequence"]
+    persona.kill("manager")
+    assert ping(network, 3, 0.05)[1] > 5
+    persona.command("up")
+    assert persona.request("GET", "/v1/workloads/web")["assignment"]["persona_id"] == "lag"
+    eventually(lambda: persona.status().get("applied_sequence") == sequence)
+    assert persona.assign("lag")["applied_sequence"] > sequence
+
+
+def test_a_lease_ends_with_the_agent_dead(persona: Instance, network: Lab) -> None:
+    persona.wear(LAG, ttl="1500ms")
+    persona.kill("agent")
+    assert ping(network, 3, 0.05)[1] > 5
+    time.sleep(1.6)
+    assert ping(network, 3, 0.05)[1] < 5
+    persona.command("up")
+    eventually(lambda: persona.status().get("persona_id") is None)
+    assert ping(network, 3, 0.05)[1] < 5
+
+
+def test_a_neighbour_carries_nothing_of_ours(persona: Instance, network: Lab) -> None:
+    """That it is not slowed down either is measured in test_neighbour.py."""
+    persona.wear(LAG)
+
+    def programs(interface: str) -> str:
+        return network.host.run("bpftool", "net", "list", "dev", interface).stdout
+
+    one, other = (workload.host_interface for workload in network.workloads)
+    assert "np_" in programs(one)
+    assert "np_" not in programs(other)
+    assert "clsact" not in network.host.run("tc", "qdisc", "show", "dev", other).stdout
+
+
+def test_the_interface_of_the_default_route_is_refused_unless_allowed(
+    persona: Instance, network: Lab
+) -> None:
+    interface = network.workloads[1].host_interface
+    network.host.run("ip", "route", "add", "default", "dev", interface)
+    try:
+        spec = {"kind": "interface", "interface": interface}
+        persona.request("POST", "/v1/workloads", {"workload_id": "uplink", **spec})
+        eventually(lambda: persona.status("uplink").get("phase") == "refused")
+        assert "--allow-management" in persona.status("uplink")["message"]
+        persona.request("DELETE", "/v1/workloads/uplink")
+        allowed = {"workload_id": "uplink", **spec, "allow_management": True}
+        persona.request("POST", "/v1/workloads", allowed)
+        eventually(lambda: persona.status("uplink").get("phase") == "attached")
+    finally:
+        network.host.run("ip", "route", "del", "default")
+
+
+def test_an_interface_that_is_made_again_wears_its_persona_again(persona: Instance, network: Lab) -> None:
+    persona.wear(LAG)
+    workload = network.workloads[0]
+    network.host.run("ip", "link", "del", workload.host_interface)
+    eventually(lambda: persona.status().get("phase") == "missing")
+    network.host.run(
+        *("ip", "link", "add", workload.host_interface, "type", "veth"),
+        *("peer", "name", workload.interface, "netns", workload.namespace.name),
+    )
+    network.host.run("ip", "link", "set", workload.host_interface, "master", network.bridge, "up")
+    workload.namespace.run("ip", "link", "set", workload.interface, "up")
+    workload.namespace.run("ip", "addr", "add", f"{workload.ipv4}/24", "dev", workload.interface)
+    eventually(lambda: persona.status().get("phase") == "attached")
+    eventually(lambda: ping(network, 1, 0.1)[0] == 1)
+    assert ping(network, 3, 0.05)[1] > 5
+
+
+def test_verify_says_that_what_was_asked_is_done(persona: Instance) -> None:
+    persona.wear({"persona_id": "lossy", "egress": {"latency": "10ms", "loss": "10%"}})
+    pending = persona.request("POST", "/v1/workloads/web/verifications", {"probes": 200, "interval": "2ms"})
+    path = f"/v1/workloads/web/verifications/{pending['verification_id']}"
+    eventually(lambda: persona.request("GET", path)["state"] != "pending", within_s=30)
+    result = persona.request("GET", path)
+    assert result["state"] == "done", result["message"]
+    judged = {(row["direction"], row["quantity"]): row["holds"] for row in result["rows"]}
+    assert judged[("egress", "delay")] is True, result["rows"]
+    assert judged[("egress", "loss")] is True
+    assert judged[("ingress", "loss")] is True

@@ -1,0 +1,106 @@
+"""`up` and `down`, whatever was killed in between, leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.netns.instance import COMMAND, Instance, alive, eventually, instance, traces
+from tests.netns.lab import Lab
+
+pytestmark = pytest.mark.netns
+LAG = {"persona_id": "lag", "egress": {"latency": "5ms"}}
+ROLES = ("manager", "agent", "engine")
+
+
+@pytest.fixture
+def persona(network: Lab) -> Iterator[Instance]:
+    with instance(network) as made:
+        yield made
+
+
+@pytest.mark.parametrize("killed", [(), ("agent",), ("engine",), ("manager",), ROLES])
+def test_down_leaves_nothing_whoever_was_killed(
+    persona: Instance, network: Lab, killed: tuple[str, ...]
+) -> None:
+    before = traces(network.host)
+    persona.command("up")
+    persona.add(network.workloads[0])
+    persona.wear(LAG)
+    pinned, running = persona.pinned(), [persona.process(role) for role in ROLES]
+    assert {kind for kind, _ in pinned} >= {"prog", "map"}
+    assert alive(pinned) == pinned
+    for role in killed:
+        persona.kill(role)
+    persona.command("down")
+    assert traces(network.host) == before
+    assert not any(process and process.alive() for process in running)
+    assert not persona.run_dir.exists()
+    # The kernel frees programs and maps after a grace period.
+    eventually(lambda: not alive(pinned))
+    persona.command("down")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_second_up_starts_only_what_is_missing(persona: Instance, role: str) -> None:
+    persona.command("up")
+    before = {name: persona.process(name) for name in ROLES}
+    persona.kill(role)
+    persona.command("up")
+    after = {name: persona.process(name) for name in ROLES}
+    assert {name for name in ROLES if before[name] != after[name]} == {role}
+    assert all(after.values())
+
+
+def test_state_survives_down_and_purge_removes_it(persona: Instance, network: Lab) -> None:
+    persona.command("up")
+    persona.add(network.workloads[0])
+    status = persona.wear(LAG)
+    persona.command("down")
+    persona.command("up")
+    eventually(lambda: persona.status().get("persona_id") == status["persona_id"])
+    persona.command("down", "--purge")
+    assert not persona.state_dir.exists()
+
+
+def test_down_works_from_another_mount_namespace(persona: Instance, network: Lab) -> None:
+    before = traces(network.host)
+    where = ["--run-dir", str(persona.run_dir), "--state-dir", str(persona.state_dir)]
+    inside = ["ip", "netns", "exec", network.host.name, str(COMMAND), *where]
+    subprocess.run([*inside, "up"], check=True, capture_output=True)
+    assert not os.path.ismount(persona.run_dir / "bpf")
+    subprocess.run([*inside, "up"], check=True, capture_output=True)
+    subprocess.run([*inside, "down"], check=True, capture_output=True)
+    assert traces(network.host) == before
+    assert not persona.run_dir.exists()
+
+
+def test_down_finds_what_an_interrupted_up_did_not_write_down(persona: Instance) -> None:
+    persona.command("up")
+    running = [persona.process(role) for role in ROLES]
+    for role in ROLES:
+        (persona.run_dir / f"{role}.pid").unlink()
+    persona.command("down")
+    assert not any(process and process.alive() for process in running)
+
+
+def test_an_address_in_use_is_said_with_a_remedy(persona: Instance, network: Lab) -> None:
+    persona.command("up")
+    with instance(network) as other:
+        refused = other.command("up", check=False)
+    assert refused.returncode == 1
+    assert "--listen" in refused.stderr
+
+
+def test_the_manager_has_no_root_and_its_socket_is_roots(persona: Instance) -> None:
+    persona.command("up")
+    manager = persona.process("manager")
+    assert manager is not None
+    uid = Path(f"/proc/{manager.pid}").stat().st_uid
+    assert uid != 0
+    assert (persona.state_dir / "manager").stat().st_uid == uid
+    assert (persona.run_dir / "api.sock").stat().st_mode & 0o777 == 0o600
+    assert (persona.run_dir / "api.sock").stat().st_uid == 0
