@@ -19,6 +19,7 @@ from typing import Any
 import httpx2
 from tests.netns.lab import Lab, Namespace, Workload
 
+from netpersona import _engine
 from netpersona.datapath.processes import Process, read_pidfile
 
 COMMAND = Path(sys.executable).with_name("netpersona")
@@ -71,6 +72,10 @@ class Instance:
 
     def status(self, name: str = "web") -> dict[str, Any]:
         return dict(self.request("GET", f"/v1/workloads/{name}").get("status") or {})
+
+    def attached_ifindexes(self) -> set[int]:
+        """Interfaces that the kernel programs look after. Reads the pinned map; touches nothing."""
+        return {ifindex for ifindex, _, _ in _engine.load(self.run_dir / "bpf").enlisted()}
 
     def pinned(self) -> set[tuple[str, int]]:
         """Kind and id of every program, map and link that is pinned."""
