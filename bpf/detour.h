@@ -97,6 +97,7 @@ static __always_inline int np_send_to_engine(struct __sk_buff *skb, struct np_vi
 					     __u8 queue, __u8 priority)
 {
 	struct np_detour header = {
+		.arrived_ns = view->now,
 		.ethertype_be = bpf_htons(NP_ETHERTYPE_DETOUR),
 		.attachment = view->attachment,
 		.generation = view->generation,

@@ -211,7 +211,8 @@ struct np_conditions {
 #define NP_DETOUR_PASS 8           /* no conditions: only keeps order behind
                                     * packets still in the engine */
 struct np_detour {
-	__u8 zero[12];
+	__u64 arrived_ns;         /* at the hook: what a delay counts from */
+	__u32 zero;
 	__u16 ethertype_be;
 	__u16 attachment;
 	__u32 generation;

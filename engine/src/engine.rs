@@ -29,6 +29,8 @@ use crate::way::Way;
 const BATCH: usize = 64;
 /// A departure this near is waited for in place: a sleep would take longer.
 const NEAR_NS: u64 = 5_000;
+/// Longest that a packet is believed to have waited in the TAP's ring.
+const RING_NS: u64 = 1_000_000_000;
 /// Memory that packets may hold when nothing else is said, in bytes.
 pub const DEFAULT_MEMORY: u64 = 1 << 30;
 
@@ -150,9 +152,8 @@ impl<P: Port, C: Clock> Engine<P, C> {
     pub fn turn(&mut self) -> io::Result<u64> {
         let mut more = true;
         for _ in 0..BATCH {
-            let now = self.clock.now();
-            self.depart(now);
-            more = self.receive(now)?;
+            self.depart(self.clock.now());
+            more = self.receive()?;
             if !more {
                 break;
             }
@@ -175,7 +176,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
     }
 
     /// Reads one packet; `false` when there is none.
-    fn receive(&mut self, now: u64) -> io::Result<bool> {
+    fn receive(&mut self) -> io::Result<bool> {
         let Self { intake, port, .. } = self;
         let buffer = match intake.read(|parts| port.read(parts)) {
             Ok(buffer) => buffer,
@@ -184,8 +185,11 @@ impl<P: Port, C: Clock> Engine<P, C> {
             Err(error) => return Err(error),
         };
         self.stats.reads += 1;
+        let now = self.clock.now();
         match frame::parse(&buffer) {
-            Ok((detour, shape)) => self.admit(now, buffer, &detour, shape),
+            Ok((detour, shape)) => {
+                self.admit(arrival(&detour, now), buffer, &detour, shape);
+            }
             Err(frame::Malformed) => self.stats.unknown_frames += 1,
         }
         Ok(true)
@@ -214,7 +218,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
                 way.admit(now, detour, frame);
             }
         }
-        self.schedule(index, now);
+        self.schedule(index, self.clock.now());
     }
 
     /// Admits what becomes of a packet that is too big for the persona's MTU: each segment of
@@ -332,6 +336,15 @@ impl<P: Port, C: Clock> Engine<P, C> {
         self.stats.held_bytes = self.pool.used_bytes();
         self.stats.lateness = *self.lateness.buckets();
         self.memory.publish_engine(&self.stats);
+    }
+}
+
+/// When the packet came to the kernel's hook. The kernel's word is believed when it lies within
+/// the time that a packet may spend in the TAP's ring.
+fn arrival(detour: &DetourHeader, now: u64) -> u64 {
+    match now.checked_sub(detour.arrived_ns) {
+        Some(waited) if waited < RING_NS => detour.arrived_ns,
+        _ => now,
     }
 }
 

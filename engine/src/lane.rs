@@ -62,6 +62,7 @@ impl<P: Packet> Lane<P> {
         class: Class,
         packet: P,
     ) {
+        self.pipe.arrive(now);
         self.adopt(now, generation, link);
         let segments = packet.segments();
         self.stats.received += u64::from(segments);

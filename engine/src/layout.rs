@@ -220,7 +220,8 @@ pub const DETOUR_PASS: u8 = 8;
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct DetourHeader {
-    pub zero: [u8; 12],
+    pub arrived_ns: u64,
+    pub zero: u32,
     pub ethertype_be: u16,
     pub attachment: u16,
     pub generation: u32,

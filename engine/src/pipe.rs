@@ -33,6 +33,8 @@ pub struct Pipe<P> {
     /// Latest due time given: nothing that keeps order leaves before it.
     last_due: u64,
     now: u64,
+    /// Of the packet that came last. Behind `now` when it came while others were emitted.
+    arrived: u64,
     settled: u64,
     tally: Tally,
 }
@@ -54,6 +56,7 @@ impl<P: Packet> Pipe<P> {
             line: Line::new(),
             last_due: 0,
             now: 0,
+            arrived: 0,
             settled: 0,
             tally: Tally::default(),
         }
@@ -88,11 +91,17 @@ impl<P: Packet> Pipe<P> {
         }
     }
 
-    /// Puts a unit in `queue`, which holds `length` segments; what exceeds it
+    /// A packet arrived at `at`; one that seems to come before its predecessor came with it.
+    pub fn arrive(&mut self, at: u64) {
+        self.arrived = self.arrived.max(at);
+        self.advance(at);
+    }
+
+    /// Puts a unit of the packet that arrived last in `queue`, which holds `length` segments; what exceeds it
     /// after all that can leave at once has left is dropped.
     pub fn offer(&mut self, queue: usize, length: u32, unit: Unit<P>) {
         if self.bucket.is_none() {
-            return self.enter(self.now, unit);
+            return self.enter(self.arrived, unit);
         }
         let order = unit.order;
         self.queues.push(queue, unit);

@@ -48,7 +48,7 @@ fn rows() -> Vec<(String, usize)> {
         "np_queue" => Queue { length, priority }
         "np_conditions" => Conditions { seed, in_flight, mtu, queue, link }
         "np_detour" => DetourHeader {
-            zero, ethertype_be, attachment, generation, slot, direction, flags, queue, priority,
+            arrived_ns, zero, ethertype_be, attachment, generation, slot, direction, flags, queue, priority,
             vlan_tci, sequence
         }
         "np_tally" => Tally { packets, bytes }
