@@ -21,7 +21,9 @@ fn main() {
         .args(["-c", SOURCE, "-o"])
         .arg(&output);
     let status = command.status().unwrap_or_else(|error| {
-        panic!("cannot run {clang}: {error}. Install it (Debian: apt-get install clang) or set CLANG")
+        panic!(
+            "cannot run {clang}: {error}. Install it (Debian: apt-get install clang) or set CLANG"
+        )
     });
     assert!(
         status.success(),
@@ -36,7 +38,10 @@ fn variable(name: &str) -> String {
 
 /// Debian keeps `asm/types.h`, which `linux/types.h` includes, per architecture.
 fn machine_headers() -> Vec<String> {
-    let directory = format!("/usr/include/{}-linux-gnu", variable("CARGO_CFG_TARGET_ARCH"));
+    let directory = format!(
+        "/usr/include/{}-linux-gnu",
+        variable("CARGO_CFG_TARGET_ARCH")
+    );
     if Path::new(&directory).is_dir() {
         vec!["-I".into(), directory]
     } else {

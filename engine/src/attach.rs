@@ -30,7 +30,9 @@ pub enum Hook {
 pub enum Mechanism {
     Tcx,
     /// `made_qdisc`: there was no clsact on the interface, so the one there now is ours to remove.
-    Clsact { made_qdisc: bool },
+    Clsact {
+        made_qdisc: bool,
+    },
 }
 
 /// Run the pinned `program` on a hook of `ifindex`, as `link`. Idempotent; a program of an older
@@ -94,7 +96,7 @@ fn attach_link(pin: &Path, program: BorrowedFd<'_>, ifindex: u32, hook: Hook) ->
     };
     // SAFETY: a valid descriptor; null options mean none.
     let fd = check(unsafe {
-        sys::bpf_link_create(program.as_raw_fd(), ifindex.cast_signed(), kind, std::ptr::null())
+        sys::bpf_link_create(program.as_raw_fd(), ifindex as i32, kind, std::ptr::null())
     })?;
     // SAFETY: just made, and nobody else's.
     let link = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -117,10 +119,8 @@ fn link_ifindex(link: BorrowedFd<'_>) -> io::Result<u32> {
 
 fn update_link(link: &OwnedFd, program: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: valid descriptors; null options mean none.
-    check(unsafe {
-        sys::bpf_link_update(link.as_raw_fd(), program.as_raw_fd(), std::ptr::null())
-    })
-    .map(drop)
+    check(unsafe { sys::bpf_link_update(link.as_raw_fd(), program.as_raw_fd(), std::ptr::null()) })
+        .map(drop)
 }
 
 fn attach_filter(program: BorrowedFd<'_>, ifindex: u32, hook: Hook) -> io::Result<Mechanism> {
@@ -158,7 +158,7 @@ fn detach_filter(ifindex: u32, hook: Hook) -> io::Result<()> {
 fn tc_hook(ifindex: u32, hook: Hook) -> sys::bpf_tc_hook {
     sys::bpf_tc_hook {
         sz: size_of::<sys::bpf_tc_hook>() as sys::size_t,
-        ifindex: ifindex.cast_signed(),
+        ifindex: ifindex as i32,
         attach_point: match hook {
             Hook::Ingress => sys::BPF_TC_INGRESS,
             Hook::Egress => sys::BPF_TC_EGRESS,
@@ -178,5 +178,9 @@ fn filter() -> sys::bpf_tc_opts {
 
 /// libbpf answers -errno.
 fn check(result: i32) -> io::Result<i32> {
-    if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::from_raw_os_error(-result))
+    } else {
+        Ok(result)
+    }
 }

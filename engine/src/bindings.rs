@@ -23,7 +23,10 @@ impl Word {
 
     #[must_use]
     pub fn unpack(word: u64) -> Self {
-        Self { generation: (word >> 32) as u32, slot: word as u32 }
+        Self {
+            generation: (word >> 32) as u32,
+            slot: word as u32,
+        }
     }
 }
 
@@ -55,8 +58,13 @@ impl Bindings {
     /// If `attachment` is out of range.
     pub fn switch(&self, attachment: usize, slot: u32, expires_ns: u64, fallback_slot: u32) -> u32 {
         let active = self.table.word(attachment, offset_of!(Binding, active));
-        let generation = Word::unpack(active.load(Ordering::Relaxed)).generation.wrapping_add(2);
-        let fallback = Word { generation: generation + 1, slot: fallback_slot };
+        let generation = Word::unpack(active.load(Ordering::Relaxed))
+            .generation
+            .wrapping_add(2);
+        let fallback = Word {
+            generation: generation + 1,
+            slot: fallback_slot,
+        };
         let lease = lease_offset(generation);
         self.table
             .word(attachment, lease + offset_of!(Lease, expires_ns))
@@ -119,7 +127,10 @@ mod tests {
         assert_eq!(bindings.switch(1, 8, 0, 0), 4);
         assert_eq!(
             Word::unpack(bindings.read(1).active),
-            Word { generation: 4, slot: 8 }
+            Word {
+                generation: 4,
+                slot: 8
+            }
         );
     }
 
@@ -130,7 +141,13 @@ mod tests {
         bindings.switch(1, 8, 1234, 7);
         let lease = lease_of(&bindings.read(1));
         assert_eq!(lease.expires_ns, 1234);
-        assert_eq!(Word::unpack(lease.fallback), Word { generation: 5, slot: 7 });
+        assert_eq!(
+            Word::unpack(lease.fallback),
+            Word {
+                generation: 5,
+                slot: 7
+            }
+        );
     }
 
     #[test]
@@ -145,8 +162,14 @@ mod tests {
     #[test]
     fn a_generation_at_its_end_starts_over() {
         let bindings = bindings();
-        let last = Word { generation: u32::MAX - 1, slot: 1 };
-        bindings.table.word(1, 0).store(last.pack(), Ordering::Relaxed);
+        let last = Word {
+            generation: u32::MAX - 1,
+            slot: 1,
+        };
+        bindings
+            .table
+            .word(1, 0)
+            .store(last.pack(), Ordering::Relaxed);
         assert_eq!(bindings.switch(1, 2, 0, 0), 0);
     }
 
@@ -156,7 +179,10 @@ mod tests {
         bindings.switch(1, 7, 0, 0);
         bindings.place(1, 42, layout::FACING_NETWORK);
         let binding = bindings.read(1);
-        assert_eq!((binding.ifindex, binding.facing), (42, layout::FACING_NETWORK));
+        assert_eq!(
+            (binding.ifindex, binding.facing),
+            (42, layout::FACING_NETWORK)
+        );
         assert_eq!(Word::unpack(binding.active).slot, 7);
     }
 }

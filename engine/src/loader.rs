@@ -53,7 +53,11 @@ pub enum LoadError {
     /// Pins that another version made, and this one cannot share memory with.
     Incompatible { pin: PathBuf, reason: String },
     /// The kernel did not take something. `log` is what libbpf and the verifier said.
-    Kernel { what: String, source: libbpf_rs::Error, log: String },
+    Kernel {
+        what: String,
+        source: libbpf_rs::Error,
+        log: String,
+    },
     /// A pin could not be mapped.
     Memory { pin: PathBuf, source: io::Error },
 }
@@ -91,7 +95,9 @@ pub fn load(root: &Path) -> Result<Pins, LoadError> {
     if before.is_some_and(|build| build.programs == object::hash()) && all_pinned(&pins) {
         return Ok(pins);
     }
-    LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    LOG.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .clear();
     let previous = libbpf_rs::set_print(Some((PrintLevel::Warn, keep_log)));
     let loaded = load_object(&pins);
     libbpf_rs::set_print(previous);
@@ -105,37 +111,54 @@ static LOG: Mutex<String> = Mutex::new(String::new());
 const LOG_BYTES: usize = 4096;
 
 fn keep_log(_level: PrintLevel, message: String) {
-    let mut log = LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut log = LOG
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     // The end of a verifier log is where the reason is.
-    let tail = message.char_indices().rev().nth(LOG_BYTES).map_or(0, |(at, _)| at);
+    let tail = message
+        .char_indices()
+        .rev()
+        .nth(LOG_BYTES)
+        .map_or(0, |(at, _)| at);
     log.push_str(&message[tail..]);
 }
 
 fn kernel(what: impl Into<String>) -> impl FnOnce(libbpf_rs::Error) -> LoadError {
     let what = what.into();
     move |source| {
-        let log = LOG.lock().unwrap_or_else(std::sync::PoisonError::into_inner).trim().to_owned();
+        let log = LOG
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .trim()
+            .to_owned();
         LoadError::Kernel { what, source, log }
     }
 }
 
 fn load_object(pins: &Pins) -> Result<(), LoadError> {
     let mut builder = ObjectBuilder::default();
-    let mut open = builder.open_memory(object::OBJECT).map_err(kernel("cannot read the programs"))?;
+    let mut open = builder
+        .open_memory(object::OBJECT)
+        .map_err(kernel("cannot read the programs"))?;
     for mut map in open.maps_mut() {
         adopt(pins, &mut map)?;
     }
-    let mut object = open.load().map_err(kernel("the kernel does not take the programs"))?;
+    let mut object = open
+        .load()
+        .map_err(kernel("the kernel does not take the programs"))?;
     for mut map in object.maps_mut() {
         let path = pins.map(&map.name().to_string_lossy());
         if !path.exists() {
-            map.pin(&path).map_err(kernel(format!("cannot pin {}", path.display())))?;
+            map.pin(&path)
+                .map_err(kernel(format!("cannot pin {}", path.display())))?;
         }
     }
     for mut program in object.progs_mut() {
         let path = pins.program(&program.name().to_string_lossy());
         let _ = std::fs::remove_file(&path); // of another build, or not there
-        program.pin(&path).map_err(kernel(format!("cannot pin {}", path.display())))?;
+        program
+            .pin(&path)
+            .map_err(kernel(format!("cannot pin {}", path.display())))?;
     }
     Ok(())
 }
@@ -150,7 +173,12 @@ fn adopt(pins: &Pins, map: &mut OpenMapMut<'_>) -> Result<(), LoadError> {
     let info = MapInfo::new(pinned.as_fd()).map_err(unreadable())?.info;
     let (have, want) = (
         (info.type_, info.key_size, info.value_size, info.max_entries),
-        (map.map_type() as u32, map.key_size(), map.value_size(), map.max_entries()),
+        (
+            map.map_type() as u32,
+            map.key_size(),
+            map.value_size(),
+            map.max_entries(),
+        ),
     );
     if have != want {
         let reason = format!("type, key, value and entries are {have:?}, not {want:?}");
@@ -160,7 +188,9 @@ fn adopt(pins: &Pins, map: &mut OpenMapMut<'_>) -> Result<(), LoadError> {
 }
 
 fn all_pinned(pins: &Pins) -> bool {
-    object::PROGRAMS.iter().all(|name| pins.program(name).exists())
+    object::PROGRAMS
+        .iter()
+        .all(|name| pins.program(name).exists())
 }
 
 fn open_build(pins: &Pins) -> Result<Shared<Build>, LoadError> {
@@ -176,16 +206,22 @@ fn pinned_build(pins: &Pins) -> Result<Option<Build>, LoadError> {
     let build = open_build(pins)?.read(0);
     // 0: a load that was cut short before `note_build`
     if build.layout_version != layout::LAYOUT_VERSION && build.layout_version != 0 {
-        let reason =
-            format!("layout version {}, not {}", build.layout_version, layout::LAYOUT_VERSION);
+        let reason = format!(
+            "layout version {}, not {}",
+            build.layout_version,
+            layout::LAYOUT_VERSION
+        );
         return Err(LoadError::Incompatible { pin, reason });
     }
     Ok(Some(build))
 }
 
 fn note_build(pins: &Pins) -> Result<(), LoadError> {
-    let build =
-        Build { layout_version: layout::LAYOUT_VERSION, reserved: 0, programs: object::hash() };
+    let build = Build {
+        layout_version: layout::LAYOUT_VERSION,
+        reserved: 0,
+        programs: object::hash(),
+    };
     open_build(pins)?.write(0, &build);
     Ok(())
 }

@@ -39,7 +39,11 @@ impl<T: Pod> Shared<T> {
     pub fn map(fd: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
         // BPF arrays round their elements up to 8 bytes; a type that is not a multiple would not
         // line up with them.
-        assert_eq!(size_of::<T>() % 8, 0, "elements of shared maps are multiples of 8 bytes");
+        assert_eq!(
+            size_of::<T>() % 8,
+            0,
+            "elements of shared maps are multiples of 8 bytes"
+        );
         // SAFETY: a fresh mapping at an address the kernel chooses; nothing of ours is replaced.
         let base = unsafe {
             libc::mmap(
@@ -55,7 +59,11 @@ impl<T: Pod> Shared<T> {
             return Err(io::Error::last_os_error());
         }
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Self { base, len, element: PhantomData })
+        Ok(Self {
+            base,
+            len,
+            element: PhantomData,
+        })
     }
 
     /// Map a map pinned at `path`.
@@ -102,7 +110,10 @@ impl<T: Pod> Shared<T> {
     /// If `index` or `offset` is out of range, or `offset` is not a multiple of 8.
     #[must_use]
     pub fn word(&self, index: usize, offset: usize) -> &AtomicU64 {
-        assert!(offset.is_multiple_of(8) && offset + 8 <= size_of::<T>(), "no word at {offset}");
+        assert!(
+            offset % 8 == 0 && offset + 8 <= size_of::<T>(),
+            "no word at {offset}"
+        );
         // SAFETY: in range by the assertion and `element`; aligned, since the mapping starts at a
         // page, elements are multiples of 8 bytes and so is the offset; the mapping outlives the
         // returned borrow of self.
@@ -145,7 +156,10 @@ pub fn pinned(path: &Path) -> io::Result<OwnedFd> {
 /// `CLOCK_MONOTONIC` in nanoseconds: the clock of `bpf_ktime_get_ns`.
 #[must_use]
 pub fn now_ns() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: a valid pointer; this clock always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
@@ -186,9 +200,22 @@ mod tests {
         let file = anonymous(4096).expect("memfd");
         let one = Shared::<Pair>::map(file.as_fd(), 4).expect("maps");
         let two = Shared::<Pair>::map(file.as_fd(), 4).expect("maps");
-        one.write(3, &Pair { first: 7, second: 8 });
-        assert_eq!(two.read(3), Pair { first: 7, second: 8 });
-        two.word(3, std::mem::offset_of!(Pair, second)).store(9, Ordering::Release);
+        one.write(
+            3,
+            &Pair {
+                first: 7,
+                second: 8,
+            },
+        );
+        assert_eq!(
+            two.read(3),
+            Pair {
+                first: 7,
+                second: 8
+            }
+        );
+        two.word(3, std::mem::offset_of!(Pair, second))
+            .store(9, Ordering::Release);
         assert_eq!(one.read(3).second, 9);
     }
 
@@ -211,6 +238,9 @@ mod tests {
     #[test]
     fn nothing_pinned_is_not_found() {
         let error = pinned(Path::new("/sys/fs/bpf/np-no-such-pin")).expect_err("nothing there");
-        assert!(matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EPERM)));
+        assert!(matches!(
+            error.raw_os_error(),
+            Some(libc::ENOENT | libc::EPERM)
+        ));
     }
 }

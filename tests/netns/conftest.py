@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
-
+from lab.dressed import dressed
 from tests.netns.lab import Lab, lab
+from tests.netns.wire import Tap, Wire
+
+_ports = itertools.count(20000)
 
 
 @pytest.fixture
 def network() -> Iterator[Lab]:
     """A host with a bridge and two workloads; the test itself runs in the host namespace."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
     with lab() as built, built.host.entered():
         yield built
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    """A dressed workload, its peer, and raw sockets at both ends."""
+    with dressed() as host, closing(Tap(host.subject)) as workload, closing(Tap(host.peer)) as peer:
+        yield Wire(host, workload, peer)
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that no flow of another test has."""
+    return next(_ports)

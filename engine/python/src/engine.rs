@@ -33,7 +33,12 @@ pub fn run_engine(
     memory: u64,
     stop: Py<Stop>,
 ) -> PyResult<()> {
-    let config = Config { pins: bpffs, tap, memory };
+    let config = Config {
+        pins: bpffs,
+        tap,
+        memory,
+    };
     let stop = stop.get();
-    py.detach(|| run(&config, &stop.0)).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    py.detach(|| run(&config, &stop.0))
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }

@@ -24,10 +24,12 @@ create_exception!(_engine, Incompatible, PyRuntimeError);
 
 #[pyfunction]
 pub fn load(py: Python<'_>, bpffs: PathBuf) -> PyResult<Kernel> {
-    let pins = py.detach(|| loader::load(&bpffs)).map_err(|error| match error {
-        LoadError::Incompatible { .. } => Incompatible::new_err(error.to_string()),
-        other => PyRuntimeError::new_err(other.to_string()),
-    })?;
+    let pins = py
+        .detach(|| loader::load(&bpffs))
+        .map_err(|error| match error {
+            LoadError::Incompatible { .. } => Incompatible::new_err(error.to_string()),
+            other => PyRuntimeError::new_err(other.to_string()),
+        })?;
     Kernel::open(py, pins)
 }
 
@@ -51,7 +53,9 @@ impl Bindings {
         check_attachment(attachment)?;
         check_slot(slot as usize)?;
         check_slot(fallback_slot as usize)?;
-        Ok(self.table.switch(attachment, slot, expires_ns, fallback_slot))
+        Ok(self
+            .table
+            .switch(attachment, slot, expires_ns, fallback_slot))
     }
 
     fn place(&self, attachment: usize, ifindex: u32, facing: u32) -> PyResult<()> {
@@ -133,7 +137,12 @@ impl Kernel {
     }
 
     fn detach(&self, link: &str, ifindex: u32, hook: &str) -> PyResult<()> {
-        Ok(attach::detach(&self.pins, link, ifindex, parse_hook(hook)?)?)
+        Ok(attach::detach(
+            &self.pins,
+            link,
+            ifindex,
+            parse_hook(hook)?,
+        )?)
     }
 
     fn write_slot(&self, slot: usize, policy: &[u8], conditions: &[u8]) -> PyResult<()> {
@@ -162,7 +171,12 @@ impl Kernel {
     /// Fine if it is not there.
     fn strike(&self, ifindex: u32) -> PyResult<()> {
         let key = ifindex.to_ne_bytes();
-        if self.attachments.lookup(&key, MapFlags::ANY).map_err(os_error)?.is_some() {
+        if self
+            .attachments
+            .lookup(&key, MapFlags::ANY)
+            .map_err(os_error)?
+            .is_some()
+        {
             self.attachments.delete(&key).map_err(os_error)?;
         }
         Ok(())
@@ -172,7 +186,11 @@ impl Kernel {
     fn enlisted(&self) -> PyResult<Vec<(u32, u32, u32)>> {
         let mut all = Vec::new();
         for key in self.attachments.keys() {
-            let Some(value) = self.attachments.lookup(&key, MapFlags::ANY).map_err(os_error)? else {
+            let Some(value) = self
+                .attachments
+                .lookup(&key, MapFlags::ANY)
+                .map_err(os_error)?
+            else {
                 continue; // struck meanwhile
             };
             let value: Attachment = pod("attachment", &value)?;
@@ -189,7 +207,13 @@ impl Kernel {
     ) -> PyResult<Bound<'py, PyDict>> {
         let total = self.sum_counters(lane_index(attachment, direction)?)?;
         let counters = record!(
-            py, total, flows_created, flows_closed, flows_refused, expired, generation,
+            py,
+            total,
+            flows_created,
+            flows_closed,
+            flows_refused,
+            expired,
+            generation,
             generation_packets,
         );
         for (name, tally) in [
@@ -227,8 +251,23 @@ impl Kernel {
     ) -> PyResult<Bound<'py, PyDict>> {
         let stats = self.lane_stats.read(lane_index(attachment, direction)?);
         Ok(record!(
-            py, stats, received, emitted, lost, duplicated, corrupted, reordered, dropped_queue,
-            dropped_line, dropped_ring, dropped_emit, flushed, fragmented, answered, held, seed,
+            py,
+            stats,
+            received,
+            emitted,
+            lost,
+            duplicated,
+            corrupted,
+            reordered,
+            dropped_queue,
+            dropped_line,
+            dropped_ring,
+            dropped_emit,
+            flushed,
+            fragmented,
+            answered,
+            held,
+            seed,
             generation,
         ))
     }
@@ -236,8 +275,16 @@ impl Kernel {
     fn engine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = self.engine_stats.read(0);
         let engine = record!(
-            py, stats, started_ns, wakeups, reads, writes, dropped_memory, unknown_frames,
-            held_bytes, held_bytes_limit,
+            py,
+            stats,
+            started_ns,
+            wakeups,
+            reads,
+            writes,
+            dropped_memory,
+            unknown_frames,
+            held_bytes,
+            held_bytes_limit,
         );
         let state = self.engine_state.read(0);
         engine.set_item("lateness", stats.lateness.to_vec())?;
@@ -264,8 +311,13 @@ impl Kernel {
 
 impl Kernel {
     fn sum_counters(&self, index: usize) -> PyResult<Counters> {
-        let key = u32::try_from(index).expect("lane_index is in range").to_ne_bytes();
-        let per_cpu = self.counters.lookup_percpu(&key, MapFlags::ANY).map_err(os_error)?;
+        let key = u32::try_from(index)
+            .expect("lane_index is in range")
+            .to_ne_bytes();
+        let per_cpu = self
+            .counters
+            .lookup_percpu(&key, MapFlags::ANY)
+            .map_err(os_error)?;
         let mut total = Counters::zeroed();
         for cpu in per_cpu.unwrap_or_default() {
             add(&mut total, &pod("counters", &cpu)?);
@@ -331,7 +383,9 @@ fn pod<T: Pod>(what: &str, bytes: &[u8]) -> PyResult<T> {
         Ok(pod_read_unaligned(bytes))
     } else {
         let (have, want) = (bytes.len(), size_of::<T>());
-        Err(PyValueError::new_err(format!("{what} is {have} bytes, must be {want}")))
+        Err(PyValueError::new_err(format!(
+            "{what} is {have} bytes, must be {want}"
+        )))
     }
 }
 
@@ -339,7 +393,9 @@ fn parse_hook(hook: &str) -> PyResult<Hook> {
     match hook {
         "ingress" => Ok(Hook::Ingress),
         "egress" => Ok(Hook::Egress),
-        other => Err(PyValueError::new_err(format!("no hook {other:?}; ingress or egress"))),
+        other => Err(PyValueError::new_err(format!(
+            "no hook {other:?}; ingress or egress"
+        ))),
     }
 }
 
@@ -355,7 +411,9 @@ fn check(what: &str, value: usize, bound: usize) -> PyResult<()> {
     if value < bound {
         Ok(())
     } else {
-        Err(PyIndexError::new_err(format!("{what} {value} is not below {bound}")))
+        Err(PyIndexError::new_err(format!(
+            "{what} {value} is not below {bound}"
+        )))
     }
 }
 

@@ -23,6 +23,9 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(kernel::load, module)?)?;
     module.add_function(wrap_pyfunction!(records::layout, module)?)?;
     module.add_function(wrap_pyfunction!(now_ns, module)?)?;
-    module.add("Incompatible", module.py().get_type::<kernel::Incompatible>())?;
+    module.add(
+        "Incompatible",
+        module.py().get_type::<kernel::Incompatible>(),
+    )?;
     Ok(())
 }

@@ -37,13 +37,19 @@ impl Probes {
             .add(&map, move |bytes: &[u8]| {
                 if bytes.len() >= size_of::<ProbeEvent>() {
                     let event = pod_read_unaligned(&bytes[..size_of::<ProbeEvent>()]);
-                    keep.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+                    keep.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(event);
                 }
                 0
             })
             .map_err(failed)?;
         let ring = builder.build().map_err(failed)?;
-        Ok(Self { ring: Mutex::new(ring), _map: map, captured })
+        Ok(Self {
+            ring: Mutex::new(ring),
+            _map: map,
+            captured,
+        })
     }
 
     /// What was captured since the last call; waits up to `timeout_ms` if that is nothing.
@@ -59,7 +65,12 @@ impl Probes {
 impl Probes {
     /// A signal ends the wait early: Python looks at it between calls.
     fn poll(&self, timeout: Duration) -> libbpf_rs::Result<()> {
-        match self.ring.lock().unwrap_or_else(PoisonError::into_inner).poll(timeout) {
+        match self
+            .ring
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .poll(timeout)
+        {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             result => result,
         }

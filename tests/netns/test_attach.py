@@ -1,0 +1,203 @@
+"""Attaching and detaching, beside what others have put on an interface, and what is left afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.netns.lab import Lab
+
+from netpersona.datapath import (
+    DETOUR_TAP,
+    EndpointMissing,
+    EndpointUnsupported,
+    Facing,
+    KernelDatapath,
+    NotAttached,
+    find_attachment,
+    management_reason,
+)
+from netpersona.persona import CompiledPersona, compile_persona, from_mapping
+
+pytestmark = pytest.mark.netns
+
+mechanisms = pytest.mark.parametrize("tcx", [True, False], ids=["tcx", "clsact"])
+
+
+def compiled(**persona: object) -> CompiledPersona:
+    return compile_persona(from_mapping({"persona_id": "t", **persona}))
+
+
+def traces(network: Lab) -> dict[str, str]:
+    """What there is in the host namespace that somebody could have left behind."""
+    run = network.host.run
+    links = json.loads(run("ip", "-j", "link").stdout)
+    qdiscs = json.loads(run("tc", "-j", "qdisc").stdout)
+    filters = [
+        run("tc", "filter", "show", "dev", link["ifname"], hook, check=False).stdout
+        for link in links
+        for hook in ("ingress", "egress")
+    ]
+    return {
+        "links": str(sorted(link["ifname"] for link in links)),
+        "qdiscs": str(sorted((qdisc["dev"], qdisc["kind"]) for qdisc in qdiscs)),
+        "filters": str(filters),
+        "programs": run("bpftool", "net").stdout,
+    }
+
+
+def pings(network: Lab) -> bool:
+    first, second = network.workloads
+    return first.namespace.run("ping", "-c1", "-W1", second.ipv4, check=False).returncode == 0
+
+
+@pytest.fixture
+def run_dir(network: Lab, tmp_path: Path) -> Iterator[Path]:
+    """Whatever a test forgets would keep programs alive: the bpffs goes in any case."""
+    yield tmp_path
+    with network.host.entered():
+        KernelDatapath.open(tmp_path).destroy()
+
+
+@mechanisms
+def test_nothing_is_left_behind(network: Lab, run_dir: Path, tcx: bool) -> None:
+    before = traces(network)
+    datapath = KernelDatapath.open(run_dir, tcx=tcx)
+    attachment = datapath.attach("w0", Facing.WORKLOAD)
+    datapath.switch(attachment, datapath.install(compiled(default_action="drop")))
+    assert not pings(network)
+    assert traces(network) != before
+    datapath.destroy()
+    assert traces(network) == before
+    assert pings(network)
+    assert list(run_dir.iterdir()) == []
+
+
+@mechanisms
+def test_detaching_takes_off_that_interface_alone(network: Lab, run_dir: Path, tcx: bool) -> None:
+    datapath = KernelDatapath.open(run_dir, tcx=tcx)
+    first, second = (datapath.attach(name, Facing.WORKLOAD) for name in ("w0", "w1"))
+    before = network.host.run("tc", "qdisc", "show", "dev", "w1").stdout
+    datapath.switch(second, datapath.install(compiled(default_action="drop")))
+    datapath.detach(first)
+    datapath.detach(first)
+    assert [entry.interface for entry in datapath.attached()] == ["w1"]
+    assert "clsact" not in network.host.run("tc", "qdisc", "show", "dev", "w0").stdout
+    assert network.host.run("tc", "qdisc", "show", "dev", "w1").stdout == before
+    assert not pings(network)
+
+
+@mechanisms
+def test_foreign_qdiscs_and_filters_stay(network: Lab, run_dir: Path, tcx: bool) -> None:
+    run = network.host.run
+    run("tc", "qdisc", "add", "dev", "w0", "clsact")
+    run("tc", "filter", "add", "dev", "w0", "ingress", "pref", "7", "matchall", "action", "ok", check=False)
+    run("tc", "qdisc", "add", "dev", "w0", "root", "tbf", "rate", "1gbit", "burst", "1mb", "limit", "1mb")
+    before = traces(network)
+    datapath = KernelDatapath.open(run_dir, tcx=tcx)
+    attachment = datapath.attach("w0", Facing.WORKLOAD)
+    datapath.switch(attachment, datapath.install(compiled(default_action="drop")))
+    datapath.destroy()
+    assert traces(network) == before
+
+
+def test_a_qdisc_of_ours_stays_if_somebody_uses_it_meanwhile(network: Lab, run_dir: Path) -> None:
+    datapath = KernelDatapath.open(run_dir, tcx=False)
+    attachment = datapath.attach("w0", Facing.WORKLOAD)
+    add = ("tc", "filter", "add", "dev", "w0", "egress", "pref", "7", "bpf", "da", "object-pinned")
+    network.host.run(*add, str(datapath.pins / "prog_np_probe"))
+    datapath.detach(attachment)
+    filters = network.host.run("tc", "filter", "show", "dev", "w0", "egress").stdout
+    assert "pref 7" in filters
+    assert "pref 20048" not in filters
+
+
+@mechanisms
+def test_another_process_adopts_what_is_pinned(network: Lab, run_dir: Path, tcx: bool) -> None:
+    first = KernelDatapath.open(run_dir, tcx=tcx)
+    attachment = first.attach("w0", Facing.WORKLOAD)
+    persona = compiled(default_action="drop")
+    slot = first.install(persona)
+    generation = first.switch(attachment, slot)
+    first.close()
+    assert not pings(network), "enforced while nobody is there"
+    second = KernelDatapath.open(run_dir, tcx=tcx)
+    assert [entry.attachment for entry in second.attached()] == [attachment]
+    assert second.binding(attachment).generation == generation
+    assert second.install(persona) == slot
+    assert second.attach("w0", Facing.WORKLOAD) == attachment
+    assert not pings(network)
+
+
+def test_the_interface_may_go_first(network: Lab, run_dir: Path) -> None:
+    datapath = KernelDatapath.open(run_dir)
+    attachment = datapath.attach("w0", Facing.WORKLOAD)
+    network.host.run("ip", "link", "del", "w0")
+    assert [entry.interface for entry in datapath.attached()] == [None]
+    datapath.detach(attachment)
+    assert datapath.attached() == []
+    with pytest.raises(NotAttached):
+        datapath.switch(attachment, 0)
+
+
+def test_an_interface_that_is_not_there_is_missing(run_dir: Path) -> None:
+    datapath = KernelDatapath.open(run_dir)
+    with pytest.raises(EndpointMissing, match="no interface nope"):
+        datapath.attach("nope", Facing.WORKLOAD)
+
+
+def test_the_host_itself_can_be_the_workload(network: Lab, run_dir: Path) -> None:
+    """Facing the network, what the host sends leaves by the interface."""
+    network.host.run("ip", "address", "add", "10.77.0.254/24", "dev", network.bridge)
+    datapath = KernelDatapath.open(run_dir)
+    attachment = datapath.attach(network.bridge, Facing.NETWORK)
+    datapath.switch(attachment, datapath.install(compiled(security_profile="restricted")))
+    workload = network.workloads[0]
+    ping = ("ping", "-c1", "-W1")
+    assert network.host.run(*ping, workload.ipv4, check=False).returncode == 0
+    assert workload.namespace.run(*ping, "10.77.0.254", check=False).returncode != 0
+
+
+def test_a_workload_in_a_namespace_is_found_by_its_veth(network: Lab) -> None:
+    workload = network.workloads[1]
+    found = find_attachment(workload.namespace.name, interface="eth0")
+    assert (found.interface, found.facing) == ("w1", Facing.WORKLOAD)
+    assert find_attachment(str(workload.namespace.path), interface="eth0") == found
+    assert find_attachment(interface="w1") == found
+    assert find_attachment(interface=network.bridge).facing == Facing.NETWORK
+
+
+def test_what_cannot_be_found_says_why(network: Lab) -> None:
+    first, second = network.workloads
+    with pytest.raises(EndpointMissing, match="no network namespace nowhere"):
+        find_attachment("nowhere", interface="eth0")
+    with pytest.raises(EndpointMissing, match="no interface eth9"):
+        find_attachment(first.namespace.name, interface="eth9")
+    with pytest.raises(EndpointUnsupported, match="not a veth"):
+        find_attachment(first.namespace.name, interface="lo")
+    with second.namespace.entered(), pytest.raises(EndpointUnsupported, match="not in the agent's"):
+        find_attachment(first.namespace.name, interface="eth0")
+
+
+def test_the_default_route_is_refused_and_workloads_on_its_bridge_are_not(network: Lab) -> None:
+    run = network.host.run
+    run("ip", "address", "add", "10.77.0.254/24", "dev", network.bridge)
+    assert management_reason(network.bridge) is None
+    run("ip", "route", "add", "default", "via", "10.77.0.1")
+    assert management_reason(network.bridge) == "carries the default route"
+    assert management_reason("w0") is None
+
+
+def test_the_way_to_a_login_is_refused(network: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    network.host.run("ip", "address", "add", "10.77.0.254/24", "dev", network.bridge)
+    monkeypatch.setenv("SSH_CONNECTION", "10.77.0.1 50000 10.77.0.254 22")
+    assert management_reason(network.bridge) == "carries the login from 10.77.0.1"
+
+
+def test_own_interfaces_have_no_addresses(network: Lab, run_dir: Path) -> None:
+    KernelDatapath.open(run_dir)
+    shown = json.loads(network.host.run("ip", "-j", "address", "show", "dev", DETOUR_TAP).stdout)
+    assert shown[0]["addr_info"] == []
+    assert shown[0]["txqlen"] == 16384
