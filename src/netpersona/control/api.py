@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from netpersona.control import legacy
 from netpersona.control.auth import Auth
@@ -45,7 +46,7 @@ def create_app(service: Service, auth: Auth) -> FastAPI:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return problem_answer(request.url.path, error.status, error.detail, error.errors, error.headers)
+    return problem_answer(request.scope["path"], error.status, error.detail, error.errors, error.headers)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -53,7 +54,15 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     remedy = {404: "see /openapi.json for the paths", 405: "see the header Allow for the methods"}
     detail = Detail("", str(error.detail), remedy.get(error.status_code, "see /openapi.json"), "path")
-    return problem_answer(request.url.path, error.status_code, str(error.detail), [detail], error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return problem_answer(request.scope["path"], error.status_code, str(error.detail), [detail], headers)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of a path (RFC 9110 section 15.5.6); Starlette names those of its first route alone."""
+    routes = (route for module in _ROUTERS for route in module.router.routes if isinstance(route, Route))
+    methods = (route.methods or () for route in routes if route.path_regex.match(request.scope["path"]))
+    return ", ".join(sorted(set[str]().union(*methods)))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -68,4 +77,4 @@ async def _invalid(request: Request, error: Exception) -> Response:
         )
         for found in error.errors()
     ]
-    return problem_answer(request.url.path, 422, "a parameter of the request is not valid", details)
+    return problem_answer(request.scope["path"], 422, "a parameter of the request is not valid", details)

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import structlog
 from fastapi import Response
@@ -28,7 +29,7 @@ def problem_answer(
     errors: Sequence[Detail] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    document = json.dumps(problem(status, detail, path, errors), ensure_ascii=True)
+    document = json.dumps(problem(status, detail, quote(path, safe="/", errors="replace"), errors))
     return Response(document.encode(), status, dict(headers or {}), PROBLEM_MEDIA_TYPE)
 
 

@@ -1,10 +1,10 @@
 """The embedded store: SQLite in WAL mode.
 
 A commit has two steps. It is written in the event loop (about 40 us into the page cache, where it survives
-a kill -9) and shown to readers and watchers at once. A thread then waits for the disk, and ``settled`` returns
-when that is done; nothing is acknowledged before. So an acknowledged write survives a power cut, as under
-``synchronous=FULL``, but an agent need not wait for the disk to switch a persona: on a busy 2-core machine a
-commit under FULL took 0.15 to 1 ms and 9 ms at p99.
+a kill -9) and shown to readers and watchers at once. A thread then waits for the disk, and ``settled``
+returns when that is done; nothing is acknowledged before. So an acknowledged write survives a power cut, as
+under ``synchronous=FULL``, but an agent need not wait for the disk to switch a persona: on a busy 2-core
+machine a commit under FULL took 0.15 to 1 ms and 9 ms at p99.
 
 A watcher may have seen what a power cut then undoes. Revisions therefore skip ``RESTART_GAP`` at every start,
 so that none is ever given twice, and whoever watches from a lost one still gets all that follows.

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from netpersona.control.answers import answer, answers
+from netpersona.control.answers import Responses, answer, answers
 from netpersona.control.models import Health
 from netpersona.control.routes.common import ServiceOf
 from netpersona.control.store import StoreClosed
 
 router = APIRouter(tags=["health"])
+OPEN: Final = {"security": []}
 
 
-@router.get("/healthz", responses=answers(ok=Health))
+def open_answers(*refusals: int) -> Responses:
+    """Answers of a path that needs no token."""
+    found = answers(*refusals, ok=Health)
+    return {status: said for status, said in found.items() if status not in (401, 422)}
+
+
+@router.get("/healthz", responses=open_answers(), openapi_extra=OPEN)
 async def healthz() -> Response:
     """The process runs. Needs no token."""
     return answer({"status": "ok"})
 
 
-@router.get("/readyz", responses=answers(503, ok=Health))
+@router.get("/readyz", responses=open_answers(503), openapi_extra=OPEN)
 async def readyz(service: ServiceOf) -> Response:
     """The manager takes requests. Needs no token."""
     if service.closed:

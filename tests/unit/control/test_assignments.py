@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from netpersona.control import Service
+from netpersona.control.conditions import Condition
+from netpersona.control.models import AssignmentRequest, NewWorkload
+from netpersona.control.problems import Conflict, NotFound, PreconditionFailed, Unprocessable
+from netpersona.persona import presets
+
+
+def run(story: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(story)
+
+
+async def ready(service: Service) -> None:
+    for name, latency in (("a", "10ms"), ("b", "20ms"), ("c", "30ms")):
+        await service.personas.create({"persona_id": name, "ingress": {"latency": latency}})
+    await service.workloads.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
+
+
+async def assign(service: Service, persona_id: str, **more: Any) -> Any:
+    return await service.assignments.assign("w", AssignmentRequest(persona_id=persona_id, **more))
+
+
+def wears(service: Service) -> str | None:
+    assignment = service.workloads.get("w").value["assignment"]
+    return assignment and assignment["persona_id"]
+
+
+def test_an_assignment_holds_its_own_copy_of_the_persona(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        workload = await assign(service, "a")
+        assert workload.value["assignment"] == {
+            "persona_id": "a",
+            "persona_revision": 1,
+            "persona": {"persona_id": "a", "ingress": {"latency": "10ms"}},
+            "follows": True,
+            "assigned_at": "2030-01-01T00:00:00.000000Z",
+            "expires_at": None,
+            "fallback": None,
+            "sequence": workload.value["sequence"],
+        }
+
+    run(story())
+
+
+def test_sequences_rise_over_release_and_a_new_life_of_the_name(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        seen = [service.workloads.get("w").value["sequence"]]
+        for step in ("a", "b"):
+            seen.append((await assign(service, step)).value["sequence"])
+        seen.append((await service.assignments.release("w")).value["sequence"])
+        await service.workloads.delete("w")
+        await service.workloads.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
+        seen.append((await assign(service, "a")).value["sequence"])
+        assert seen == sorted(set(seen))
+
+    run(story())
+
+
+def test_a_preset_is_assigned_by_name_unless_a_persona_has_it(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        name = sorted(presets())[0]
+        workload = await assign(service, name)
+        assert workload.value["assignment"]["persona_revision"] == 0
+        created = await service.personas.create({"persona_id": name, "mtu": 1400})
+        workload = await assign(service, name)
+        assert workload.value["assignment"]["persona_revision"] == created.revision
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("request_", "pointer"),
+    [
+        ({"persona_id": "nope"}, "/persona_id"),
+        ({"persona_id": "a", "persona_revision": 999}, "/persona_revision"),
+        ({"persona_id": "nope", "persona_revision": 1}, "/persona_id"),
+        ({"persona_id": "a", "ttl": "1 fortnight"}, "/ttl"),
+        ({"persona_id": "a", "ttl": "0s"}, "/ttl"),
+        ({"persona_id": "a", "ttl": "1s", "fallback": "nope"}, "/fallback"),
+        ({"persona_id": "a", "fallback": "b"}, "/fallback"),
+    ],
+)
+def test_what_cannot_be_assigned_is_pointed_at(service: Service, request_: Any, pointer: str) -> None:
+    async def story() -> None:
+        await ready(service)
+        at = service.store.revision
+        with pytest.raises(Unprocessable) as caught:
+            await assign(service, **request_)
+        assert [error.pointer for error in caught.value.errors] == [pointer]
+        assert service.store.revision == at
+
+    run(story())
+
+
+def test_unknown_workloads_and_stale_conditions_are_refused(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        with pytest.raises(NotFound):
+            await service.assignments.assign("nope", AssignmentRequest(persona_id="a"))
+        for act in (service.assignments.release, service.assignments.rollback):
+            with pytest.raises(PreconditionFailed):
+                await act("w", Condition(if_match='"1"'))
+
+    run(story())
+
+
+def test_a_trial_falls_back_to_what_was_worn(service: Service, clock: Any) -> None:
+    async def story() -> None:
+        await ready(service)
+        await assign(service, "a")
+        await assign(service, "b", ttl="60s")
+        assert await service.assignments.expire() == clock() + timedelta(seconds=60)
+        clock.advance(seconds=59.999)
+        await service.assignments.expire()
+        assert wears(service) == "b"
+        clock.advance(seconds=0.001)
+        assert await service.assignments.expire() is None
+        assert wears(service) == "a"
+        assert service.workloads.get("w").value["assignment"]["expires_at"] is None
+
+    run(story())
+
+
+def test_a_trial_on_nothing_falls_back_to_nothing(service: Service, clock: Any) -> None:
+    async def story() -> None:
+        await ready(service)
+        await assign(service, "b", ttl="1s")
+        clock.advance(seconds=1)
+        await service.assignments.expire()
+        assert wears(service) is None
+
+    run(story())
+
+
+def test_trials_do_not_nest(service: Service, clock: Any) -> None:
+    async def story() -> None:
+        await ready(service)
+        await assign(service, "a")
+        await assign(service, "b", ttl="60s")
+        await assign(service, "c", ttl="10s")
+        clock.advance(seconds=10)
+        await service.assignments.expire()
+        assert wears(service) == "a"
+
+    run(story())
+
+
+def test_a_named_fallback_follows(service: Service, clock: Any) -> None:
+    async def story() -> None:
+        await ready(service)
+        await assign(service, "a")
+        await assign(service, "b", ttl="1s", fallback="c")
+        clock.advance(seconds=2)
+        await service.assignments.expire()
+        assert wears(service) == "c"
+
+    run(story())
+
+
+def test_rolling_back_twice_ends_where_it_began(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        with pytest.raises(Conflict, match="nothing before"):
+            await service.assignments.rollback("w")
+        await assign(service, "a")
+        await assign(service, "b")
+        await service.assignments.rollback("w")
+        assert wears(service) == "a"
+        await service.assignments.rollback("w")
+        assert wears(service) == "b"
+
+    run(story())
+
+
+def test_rollback_undoes_a_release_and_a_bad_replacement(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        await assign(service, "a")
+        await service.assignments.release("w")
+        await service.assignments.rollback("w")
+        assert wears(service) == "a"
+        await assign(service, "a")
+        await service.personas.replace("a", {"ingress": {"loss": "100%"}}, Condition(if_match="*"))
+        await service.assignments.rollback("w")
+        assignment = service.workloads.get("w").value["assignment"]
+        assert assignment["persona"]["ingress"] == {"latency": "10ms"}
+        assert assignment["follows"] is False
+
+    run(story())
+
+
+def test_rollback_does_not_bring_an_expired_trial_back(service: Service, clock: Any) -> None:
+    async def story() -> None:
+        await ready(service)
+        await assign(service, "a")
+        await assign(service, "b", ttl="1s")
+        clock.advance(seconds=1)
+        await service.assignments.expire()
+        await service.assignments.rollback("w")
+        assert wears(service) == "a"
+
+    run(story())
+
+
+def test_a_dry_run_answers_the_plan(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        await assign(service, "a")
+        at = service.store.revision
+        plan = await service.assignments.assign("w", AssignmentRequest(persona_id="b"), dry_run=True)
+        assert {change["pointer"] for change in plan["changes"]} >= {"/ingress/latency"}
+        await service.assignments.release("w", dry_run=True)
+        assert service.store.revision == at
+
+    run(story())

@@ -1,0 +1,179 @@
+"""What every store does, and what SQLite adds."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netpersona.control.fake_store import FakeStore
+from netpersona.control.sqlite_store import RESTART_GAP, SqliteStore, StoreUnusable
+from netpersona.control.store import (
+    ABSENT,
+    Compacted,
+    Delete,
+    Event,
+    EventType,
+    Put,
+    RevisionConflict,
+    Store,
+    StoreClosed,
+)
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(params=["fake", "sqlite"])
+def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    opened: list[Store] = []
+
+    def make(history_bound: int = 100) -> Store:
+        if request.param == "fake":
+            opened.append(FakeStore(history_bound))
+        else:
+            opened.append(SqliteStore(tmp_path / "db", history_bound=history_bound))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+def put(key: str, value: int = 0, expected: int | None = None, kind: str = "k") -> Put:
+    return Put(kind, key, {"n": value}, expected)
+
+
+def test_every_change_takes_the_next_revision(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store()
+        await store.commit([put("a", 1), put("b", 2)])
+        await store.commit([put("a", 3, expected=1)])
+        await store.settled()
+        assert store.revision == 3
+        assert [(r.key, r.revision, r.value) for r in store.list("k")] == [
+            ("a", 3, {"n": 3}),
+            ("b", 2, {"n": 2}),
+        ]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "change", [put("a", 9, ABSENT), put("a", 9, 7), put("z", 9, 1), Delete("k", "a", 7), Delete("k", "z", 1)]
+)
+def test_a_conflict_stores_nothing_of_the_commit(new_store: Open, change: Any) -> None:
+    async def story() -> None:
+        store = new_store()
+        await store.commit([put("a", 1)])
+        with pytest.raises(RevisionConflict):
+            await store.commit([put("other"), change])
+        assert [r.key for r in store.list("k")] == ["a"]
+        assert store.revision == 1
+
+    asyncio.run(story())
+
+
+def test_lists_go_on_after_a_key(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store()
+        await store.commit([put(key) for key in ("c", "a", "d", "b")])
+        await store.commit([Delete("k", "c")])
+        assert [r.key for r in store.list("k", after="a", limit=2)] == ["b", "d"]
+        assert [r.key for r in store.list("k", after="aa", limit=1)] == ["b"]
+        assert store.list("nothing") == []
+
+    asyncio.run(story())
+
+
+def test_history_tells_what_listeners_heard(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store()
+        heard: list[Event] = []
+        store.listen(heard.append)
+        await store.commit([put("a", 1)])
+        await store.commit([put("a", 2), put("x", kind="other")])
+        await store.commit([Delete("k", "a")])
+        assert store.history("k", 0) == [event for event in heard if event.record.kind == "k"]
+        assert [e.type for e in store.history("k", 1)] == [EventType.MODIFIED, EventType.DELETED]
+        assert store.history("k", store.revision) == []
+
+    asyncio.run(story())
+
+
+def test_history_is_bounded_and_says_so(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store(history_bound=32)
+        for number in range(100):
+            await store.commit([put("a", number)])
+        with pytest.raises(Compacted, match="list again"):
+            store.history("k", 10)
+        with pytest.raises(Compacted):
+            store.history("k", store.revision + 1)
+        oldest = next(n for n in range(100) if _held(store, n))
+        assert 100 - oldest in range(32, 36)
+        assert len(store.history("k", oldest)) == 100 - oldest
+
+    asyncio.run(story())
+
+
+def _held(store: Any, revision: int) -> bool:
+    try:
+        store.history("k", revision)
+    except Compacted:
+        return False
+    return True
+
+
+def test_a_closed_store_refuses(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store()
+        store.close()
+        with pytest.raises(StoreClosed):
+            await store.commit([put("a")])
+
+    asyncio.run(story())
+
+
+def test_sqlite_keeps_what_was_committed_and_never_gives_a_revision_twice(tmp_path: Path) -> None:
+    async def first() -> None:
+        store = SqliteStore(tmp_path / "db")
+        await store.commit([put("a", 1), put("b", 2)])
+        await store.commit([Delete("k", "a")])
+        await store.settled()
+        store.close()
+
+    async def second() -> None:
+        store = SqliteStore(tmp_path / "db")
+        assert [(r.key, r.revision) for r in store.list("k")] == [("b", 2)]
+        assert [e.revision for e in store.history("k", 0)] == [1, 2, 3]
+        assert store.revision == 3 + RESTART_GAP
+        (event,) = await store.commit([put("c")])
+        assert event.revision == 4 + RESTART_GAP
+        assert [e.record.key for e in store.history("k", 3 + RESTART_GAP)] == ["c"]
+        store.close()
+
+    asyncio.run(first())
+    asyncio.run(second())
+
+
+def test_sqlite_serves_one_manager(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "db")
+    with pytest.raises(StoreUnusable, match="in use by another manager"):
+        SqliteStore(tmp_path / "db")
+    store.close()
+    SqliteStore(tmp_path / "db").close()
+
+
+def test_sqlite_refuses_what_it_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("not a database, but long enough to be looked at as one")
+    with pytest.raises(StoreUnusable, match="no database of ours"):
+        SqliteStore(tmp_path / "text")
+    with sqlite3.connect(tmp_path / "newer") as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(StoreUnusable, match="upgrade"):
+        SqliteStore(tmp_path / "newer")

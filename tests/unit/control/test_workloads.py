@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from netpersona.control import Service
+from netpersona.control.bodies import validate
+from netpersona.control.conditions import Condition
+from netpersona.control.models import AssignmentRequest, NewWorkload, WorkloadSpec
+from netpersona.control.problems import Conflict, NotFound, PreconditionRequired, Unprocessable
+
+VM: dict[str, Any] = {"kind": "vm", "interface": "tap0"}
+ATTACHED: dict[str, Any] = {"phase": "attached", "applied_sequence": 0}
+
+
+def test_a_workload_starts_with_nothing_on(service: Service) -> None:
+    async def story() -> None:
+        record = await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        resource = service.workloads.resource(record)
+        assert resource["spec"] == {
+            "kind": "vm",
+            "host": "local",
+            "netns": None,
+            "interface": "tap0",
+            "facing": "auto",
+            "allow_management": False,
+        }
+        assert (resource["assignment"], resource["previous"], resource["status"]) == (None, None, None)
+        with pytest.raises(Conflict):
+            await service.workloads.create(NewWorkload(workload_id="w", **VM))
+
+    asyncio.run(story())
+
+
+def test_moving_a_workload_keeps_what_it_wears(service: Service) -> None:
+    async def story() -> None:
+        await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        await service.personas.create({"persona_id": "a", "mtu": 1400})
+        await service.assignments.assign("w", AssignmentRequest(persona_id="a"))
+        moved = WorkloadSpec(kind="vm", interface="tap1")
+        with pytest.raises(PreconditionRequired):
+            await service.workloads.replace("w", moved)
+        plan = await service.workloads.replace("w", moved, Condition(if_match="*"), dry_run=True)
+        assert plan["changes"] == [
+            {"pointer": "/interface", "before": "tap0", "after": "tap1", "label": "reinit"}
+        ]
+        record = await service.workloads.replace("w", moved, Condition(if_match="*"))
+        assert record.value["spec"]["interface"] == "tap1"
+        assert record.value["assignment"]["persona_id"] == "a"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"interface": ""}, "/interface"),
+        ({"interface": "sixteen-letters!"}, "/interface"),
+        ({"interface": "a/b"}, "/interface"),
+        ({"interface": ".."}, "/interface"),
+        ({"interface": "a b"}, "/interface"),
+        ({"interface": 7}, "/interface"),
+        ({"kind": "vnic"}, "/kind"),
+        ({"netns": "../up"}, "/netns"),
+        ({"netns": "a\n"}, "/netns"),
+        ({"kind": "netns"}, ""),
+        ({"facing": "up"}, "/facing"),
+        ({"allow_management": "yes"}, "/allow_management"),
+        ({"workload_id": "-"}, "/workload_id"),
+        ({"workload_id": "a\n"}, "/workload_id"),
+        ({"workload_id": "é"}, "/workload_id"),
+        ({"workload_id": "x" * 64}, "/workload_id"),
+        ({"colour": "red"}, "/colour"),
+    ],
+)
+def test_a_place_that_cannot_be_is_pointed_at(change: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Unprocessable) as caught:
+        validate(NewWorkload, {"workload_id": "w", **VM, **change})
+    assert [error.pointer for error in caught.value.errors] == [pointer]
+    assert caught.value.errors[0].remedy
+
+
+@pytest.mark.parametrize("name", ["w", "W-1.a_b", "x" * 63, "0"])
+def test_names_of_workloads(name: str) -> None:
+    assert validate(NewWorkload, {"workload_id": name, **VM}).workload_id == name
+
+
+@pytest.mark.parametrize("netns", ["blue", "/proc/1/ns/net", "/run/netns/blue"])
+def test_a_namespace_is_a_name_or_a_path(netns: str) -> None:
+    assert validate(WorkloadSpec, {"kind": "netns", "netns": netns, "interface": "eth0"}).netns == netns
+
+
+def test_deleting_forgets_status_and_verifications(service: Service) -> None:
+    async def story() -> None:
+        from netpersona.control.models import VerificationRequest
+
+        await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        service.report_status("w", ATTACHED)
+        await service.verifications.request("w", VerificationRequest())
+        await service.workloads.delete("w")
+        with pytest.raises(NotFound):
+            service.workloads.get("w")
+        await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        assert service.statuses.get("w") is None
+        assert service.verifications.list("w") == []
+
+    asyncio.run(story())
+
+
+def test_a_status_leaves_the_revision_alone(service: Service) -> None:
+    async def story() -> None:
+        record = await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        service.report_status("w", ATTACHED)
+        assert service.workloads.resource(service.workloads.get("w"))["status"] == ATTACHED
+        assert service.workloads.get("w").revision == record.revision
+        with pytest.raises(NotFound):
+            service.report_status("nope", ATTACHED)
+
+    asyncio.run(story())
