@@ -14,10 +14,12 @@ from netpersona.datapath import (
     EndpointMissing,
     EndpointUnsupported,
     Facing,
+    Incompatible,
     KernelDatapath,
     NotAttached,
     find_attachment,
     management_reason,
+    remove,
 )
 from netpersona.persona import CompiledPersona, compile_persona, from_mapping
 
@@ -129,6 +131,21 @@ def test_another_process_adopts_what_is_pinned(network: Lab, run_dir: Path, tcx:
     assert second.install(persona) == slot
     assert second.attach("w0", Facing.WORKLOAD) == attachment
     assert not pings(network)
+
+
+def test_pins_of_another_layout_are_refused_and_can_be_removed(network: Lab, run_dir: Path) -> None:
+    before = traces(network)
+    datapath = KernelDatapath.open(run_dir)
+    pin = datapath.pins / "lanes"
+    datapath.close()
+    pin.unlink()
+    (datapath.pins / "prog_np_probe").unlink()  # or nothing would be loaded, and nothing compared
+    create = ("bpftool", "map", "create", str(pin), "type", "array", "key", "4", "value", "8")
+    network.host.run(*create, "entries", "1", "name", "lanes")
+    with pytest.raises(Incompatible, match=r"lanes was made by another version.*netpersona down"):
+        KernelDatapath.open(run_dir)
+    remove(run_dir)
+    assert traces(network) == before
 
 
 def test_the_interface_may_go_first(network: Lab, run_dir: Path) -> None:

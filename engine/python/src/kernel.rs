@@ -300,13 +300,6 @@ impl Kernel {
             .word(0, std::mem::offset_of!(EngineState, tap_ifindex))
             .store(word, std::sync::atomic::Ordering::Release);
     }
-
-    /// Set what the engine writes: for tests of the kernel programs without an engine.
-    fn beat(&self, heartbeat_ns: u64) {
-        self.engine_state
-            .word(0, std::mem::offset_of!(EngineState, heartbeat_ns))
-            .store(heartbeat_ns, std::sync::atomic::Ordering::Release);
-    }
 }
 
 impl Kernel {
