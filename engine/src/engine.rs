@@ -23,6 +23,7 @@ use crate::layout::{DetourHeader, EngineStats, LaneStats, DETOUR_TOO_BIG, HEARTB
 use crate::memory::{Memory, MAX_LANES};
 use crate::packet::Packet;
 use crate::tap::{Port, Tap};
+use crate::wakeup::Wakeups;
 use crate::way::Way;
 
 /// Packets read in one turn: bounds how long departures and the heartbeat wait for reads.
@@ -82,10 +83,13 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), EngineError> {
     let tap = Tap::open(&config.tap).map_err(tap_error)?;
     let mut sleeper = Sleeper::new(tap.as_fd()).map_err(EngineError::Wait)?;
     let mut engine = Engine::new(tap, memory, Monotonic, entropy(), config.memory);
+    let mut wakeups = Wakeups::default();
     while !stop.load(Ordering::Relaxed) {
         let wake = engine.turn().map_err(tap_error)?;
         if wake > Monotonic.now() + NEAR_NS {
-            sleeper.wait(wake).map_err(EngineError::Wait)?;
+            let deadline = wakeups.deadline(Monotonic.now(), wake);
+            sleeper.wait(deadline).map_err(EngineError::Wait)?;
+            wakeups.woken(Monotonic.now(), deadline);
             engine.woken();
         }
     }

@@ -33,4 +33,5 @@ pub mod rng;
 pub mod shm;
 pub mod tap;
 pub mod vnet;
+pub mod wakeup;
 pub mod way;
