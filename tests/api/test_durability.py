@@ -15,7 +15,7 @@ ENOUGH = 60
 
 
 def _write(running: Any, writer: int, acknowledged: list[str], enough: threading.Semaphore) -> None:
-    with running.unix() as client:
+    with running.tcp(running.token) as client:
         for number in range(100_000):
             name = f"p{writer}-{number}"
             try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from netpersona.control.clock import Clock, rfc3339
-from netpersona.control.store import Record, Store
+from netpersona.control.store import Delete, Record, Store
 
 PERSONAS = "personas"
 PERSONA_REVISIONS = "persona_revisions"
@@ -42,3 +43,8 @@ def worn_by(workload: Record) -> list[dict[str, Any]]:
     """What the workload wears and what it falls back to."""
     assignment = workload.value["assignment"]
     return [worn for worn in (assignment, assignment and assignment["fallback"]) if worn]
+
+
+def room_for_one(kept: Sequence[Record], bound: int) -> list[Delete]:
+    """What must go, oldest first, so that with one more there are ``bound`` at most."""
+    return [Delete(record.kind, record.key) for record in kept[: max(0, len(kept) - bound + 1)]]

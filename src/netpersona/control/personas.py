@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from netpersona.control.conditions import ALWAYS, Condition
-from netpersona.control.desk import PERSONA_REVISIONS, PERSONAS, WORKLOADS, Desk
+from netpersona.control.desk import PERSONA_REVISIONS, PERSONAS, WORKLOADS, Desk, room_for_one
 from netpersona.control.documents import canonical, plan
 from netpersona.control.problems import Conflict, NotFound, Unprocessable
 from netpersona.control.store import Change, Delete, Put, Record
@@ -121,9 +121,8 @@ class Personas:
 
     def _archive(self, old: Record) -> list[Change]:
         kept = self._old_revisions(old.key)
-        surplus = kept[: len(kept) - REVISIONS_BOUND + 1] if len(kept) >= REVISIONS_BOUND else []
-        forget: list[Change] = [Delete(r.kind, r.key) for r in surplus]
-        return [Put(PERSONA_REVISIONS, _key(old.key, old.revision), {"spec": old.value["spec"]}), *forget]
+        archived = Put(PERSONA_REVISIONS, _key(old.key, old.revision), {"spec": old.value["spec"]})
+        return [archived, *room_for_one(kept, REVISIONS_BOUND)]
 
     def _refit(self, persona_id: str, spec: Mapping[str, Any]) -> list[Change]:
         """The workloads that follow the persona, wearing its coming revision: the next the store gives."""

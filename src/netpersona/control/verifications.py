@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from netpersona.control.desk import VERIFICATIONS, Desk
+from netpersona.control.desk import VERIFICATIONS, Desk, room_for_one
 from netpersona.control.durations import duration_s
 from netpersona.control.models import VerificationRequest, VerificationResult
 from netpersona.control.problems import Conflict, NotFound
-from netpersona.control.store import Change, Delete, Put, Record
+from netpersona.control.store import Change, Put, Record
 from netpersona.control.workloads import Workloads
 
 KEPT_BOUND: Final = 16
@@ -53,10 +53,8 @@ class Verifications:
                 "rows": [],
             }
             key = f"{workload_id}/v{self._store.revision + 1:012d}"
-            forget: list[Change] = [
-                Delete(r.kind, r.key) for r in kept[: len(kept) - KEPT_BOUND + 1] if len(kept) >= KEPT_BOUND
-            ]
-            events = await self._store.commit([Put(VERIFICATIONS, key, value, 0), *forget])
+            changes: list[Change] = [Put(VERIFICATIONS, key, value, 0), *room_for_one(kept, KEPT_BOUND)]
+            events = await self._store.commit(changes)
             return events[0].record
 
     async def finish(self, workload_id: str, verification_id: str, result: VerificationResult) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -13,7 +13,7 @@ from netpersona.control.routes.common import ServiceOf
 from netpersona.control.store import StoreClosed
 
 router = APIRouter(tags=["health"])
-OPEN: Final = {"security": []}
+OPEN: Final[dict[str, Any]] = {"security": []}
 
 
 def open_answers(*refusals: int) -> Responses:
