@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import httpx2
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -26,9 +27,9 @@ from rich.table import Table
 from lab import peers
 from lab.crowd import crowd_rows
 from lab.dressed import Dressed, dressed
+from lab.instance import instance
 from lab.measure import flow, settle_neighbours, small_packets_per_s, tcp_bits_per_s
-from lab.namespaces import lab
-from lab.product import Product, running
+from lab.namespaces import Workload, lab
 from lab.rows import Figure
 from lab.stress import ROTATION, flip, judge
 from lab.traffic import delays_ms, exchange, start
@@ -162,19 +163,21 @@ def rate_error(host: Dressed) -> Iterator[Figure]:
 
 def rest_switch() -> Iterator[Figure]:
     """PUT sent on the Unix socket until the first packet that shows the new persona."""
-    with lab() as built, running(built) as product:
+    with lab() as built, instance(built) as product:
+        product.command("up")
         settle_neighbours(built.workloads)
         product.add(built.workloads[0], "subject")
         for dscp in (10, 20):
             product.define({"persona_id": f"dscp-{dscp}", "dscp": dscp})
-        product.wear("subject", "dscp-10")
-        took_ms = _rest_latencies(product, built.workloads[0], built.workloads[1])
+        product.assign("dscp-10", "subject")
+        with product.client() as client:
+            took_ms = _rest_latencies(client, *built.workloads)
     p50, p99 = np.quantile(took_ms, [0.5, 0.99])
     yield Figure("switch through REST, to the first packet, p50", p50, "ms")
     yield Figure("switch through REST, to the first packet, p99", p99, "ms", upper=5)
 
 
-def _rest_latencies(product: Product, subject, peer) -> list[float]:  # type: ignore[no-untyped-def]
+def _rest_latencies(client: httpx2.Client, subject: Workload, peer: Workload) -> list[float]:
     switches, pause_s = 300, 0.02
     count = int(switches * (pause_s + 0.01) / 0.0002)
     load = start([flow(subject, peer, count=count, interval_s=0.0002)])
@@ -183,7 +186,8 @@ def _rest_latencies(product: Product, subject, peer) -> list[float]:  # type: ig
     for number in range(switches):
         dscp = 20 if number % 2 == 0 else 10
         asked.append((time.time_ns(), dscp))
-        product.assign("subject", f"dscp-{dscp}")
+        body = {"persona_id": f"dscp-{dscp}"}
+        client.put("/v1/workloads/subject/persona", json=body).raise_for_status()
         time.sleep(pause_s)
     records = load.collect()[0]
     shown = (records["tos"] >> 2).astype(int)

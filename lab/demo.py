@@ -18,13 +18,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from scipy import stats
 
+from lab.instance import Instance, instance
 from lab.measure import connects, flow, ping_ms, settle_neighbours, tcp_bits_per_s
 from lab.namespaces import Workload, lab
-from lab.product import Product, running
 from lab.stress import ROTATION, judge
 from lab.traffic import delays_ms, exchange, missing, start
 
 SWITCHES = 1_000
+SETTLE_S = 0.5  # packets under way under the persona before keep their departure times
 CONFIDENCE = 0.001  # a statistical check fails when its p-value is below this
 
 
@@ -42,7 +43,7 @@ class Row:
 class Stage:
     """What the checks work on."""
 
-    product: Product
+    product: Instance
     subject: Workload
     peer: Workload
     rows: list[tuple[str, Row]] = field(default_factory=list)
@@ -149,7 +150,7 @@ def _word(connected: bool) -> str:
 def check_time_to_live(stage: Stage) -> list[Row]:
     """A persona with a time to live of 300 ms: the data path itself goes back."""
     before = float(np.median(ping_ms(stage.subject, stage.peer.ipv4, count=5)))
-    stage.product.wear("subject", "demo-slow", ttl="300ms")
+    stage.product.assign("demo-slow", "subject", ttl="300ms")
     during = float(np.median(ping_ms(stage.subject, stage.peer.ipv4, count=5)))
     time.sleep(0.4)
     after = float(np.median(ping_ms(stage.subject, stage.peer.ipv4, count=5)))
@@ -191,7 +192,7 @@ def switch_under_load(stage: Stage) -> list[Row]:
     names = [str(persona["persona_id"]) for persona, _ in ROTATION]
     for persona, _ in ROTATION:
         stage.product.define(persona)
-    stage.product.wear("subject", names[0])
+    stage.product.assign(names[0], "subject")
     count, burst, interval_s = 40_000, 2, 0.0005
     flows = [
         flow(stage.subject, stage.peer, count=count, burst=burst, interval_s=interval_s),
@@ -199,10 +200,12 @@ def switch_under_load(stage: Stage) -> list[Row]:
     ]
     load = start(flows)
     took_ms = []
-    for number in range(SWITCHES):
-        begin = time.perf_counter()
-        stage.product.wear("subject", names[(number + 1) % len(names)])
-        took_ms.append((time.perf_counter() - begin) * 1000)
+    with stage.product.client() as client:
+        for number in range(SWITCHES):
+            begin = time.perf_counter()
+            body = {"persona_id": names[(number + 1) % len(names)]}
+            client.put("/v1/workloads/subject/persona?wait=10s", json=body).raise_for_status()
+            took_ms.append((time.perf_counter() - begin) * 1000)
     verdicts = [judge(records, count, [marks for _, marks in ROTATION]) for records in load.collect()]
     rows = [
         equal(f"{kind} of {2 * count} packets", 0, sum(getattr(verdict, kind) for verdict in verdicts))
@@ -229,7 +232,8 @@ def run(console: Console) -> bool:
     good = True
     with Progress(*spinner, console=console, transient=True) as progress:
         step = progress.add_task("two workloads in namespaces of their own, netpersona up")
-        with lab() as built, running(built) as product:
+        with lab() as built, instance(built) as product:
+            product.command("up")
             settle_neighbours(built.workloads)
             stage = Stage(product, *built.workloads)
             product.add(stage.subject, "subject")
@@ -240,8 +244,9 @@ def run(console: Console) -> bool:
                 if persona_id is None:
                     product.release("subject")
                 else:
-                    product.wear("subject", persona_id)
-                good &= show(console, f"{title}: {check.__doc__}", check(stage))
+                    product.assign(persona_id, "subject")
+                time.sleep(SETTLE_S)
+                good &= show(console, f"{title}: {' '.join((check.__doc__ or '').split())}", check(stage))
             progress.update(step, description=f"{SWITCHES} switches under load")
             good &= show(console, f"{SWITCHES} switches under load", switch_under_load(stage))
             progress.update(step, description="netpersona down, removing every trace")

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 from lab.dressed import dressed
-from tests.netns.lab import Lab, lab
+from lab.namespaces import Lab, lab
 from tests.netns.wire import Tap, Wire
 
 _ports = itertools.count(20000)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.netns.instance import Instance, eventually, instance
-from tests.netns.lab import Lab
+from lab.instance import Instance, eventually, instance
+from lab.namespaces import Lab
 
 pytestmark = pytest.mark.netns
 LAG = {"persona_id": "lag", "egress": {"latency": "5ms"}}

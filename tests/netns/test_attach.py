@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.netns.lab import Lab
+from lab.namespaces import Lab
 
 from netpersona.datapath import (
     DETOUR_TAP,

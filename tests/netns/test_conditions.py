@@ -65,8 +65,7 @@ def assert_run_lengths(lengths: NDArray[np.int64], stay: float) -> None:
     assert stats.chisquare(observed, expected).pvalue > SIGNIFICANCE
 
 
-# Independent losses of 5 %, bursts of a mean of four, and the four-state chain; the stationary loss of the last
-# follows from its balance equations.
+# Independent losses of 5 %, losses that come in runs, and bursts with a mean of four packets.
 LOSSES: list[tuple[str, Any, float, float]] = [
     ("bernoulli", "5%", 0.05, 0.05),
     ("correlated", {"probability": "5%", "correlation": "40%"}, 0.05, 0.05 + 0.4 * 0.95),

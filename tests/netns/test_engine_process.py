@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from lab.measure import wait_until
-from tests.netns.lab import Lab
+from lab.namespaces import Lab
 
 from netpersona.datapath import KernelDatapath
 

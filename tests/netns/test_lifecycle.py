@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.netns.instance import COMMAND, Instance, alive, eventually, instance, traces
-from tests.netns.lab import Lab
+from lab.instance import COMMAND, Instance, alive, eventually, instance, traces
+from lab.namespaces import Lab
 
 pytestmark = pytest.mark.netns
 LAG = {"persona_id": "lag", "egress": {"latency": "5ms"}}

@@ -10,15 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.netns.lab import Lab, Namespace, Workload
 
+from lab.namespaces import Lab, Namespace, Workload
 from netpersona import _engine
 from netpersona.datapath.processes import Process, read_pidfile
 
@@ -45,9 +45,13 @@ class Instance:
         os.kill(process.pid, signal.SIGKILL)
         eventually(lambda: not process.alive())
 
-    def request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    def client(self) -> httpx2.Client:
+        """A client of the Unix socket."""
         transport = httpx2.HTTPTransport(uds=str(self.run_dir / "api.sock"))
-        with httpx2.Client(transport=transport, base_url="http://netpersona", timeout=20) as client:
+        return httpx2.Client(transport=transport, base_url="http://netpersona", timeout=20)
+
+    def request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        with self.client() as client:
             answer = (
                 client.request(method, path, json=body) if body is not None else client.request(method, path)
             )
@@ -59,9 +63,13 @@ class Instance:
         self.request("POST", "/v1/workloads", {"workload_id": name, **spec})
         eventually(lambda: self.status(name).get("phase") == "attached")
 
-    def wear(self, persona: dict[str, Any], name: str = "web", **assignment: Any) -> dict[str, Any]:
-        """Create the persona and assign it; answers the status once it is applied."""
+    def define(self, persona: Mapping[str, Any]) -> None:
+        """Create the persona."""
         self.request("POST", "/v1/personas", persona)
+
+    def wear(self, persona: Mapping[str, Any], name: str = "web", **assignment: Any) -> dict[str, Any]:
+        """Create the persona and assign it; answers the status once it is applied."""
+        self.define(persona)
         return self.assign(persona["persona_id"], name, **assignment)
 
     def assign(self, persona_id: str, name: str = "web", **assignment: Any) -> dict[str, Any]:
@@ -69,6 +77,9 @@ class Instance:
         resource = self.request("PUT", path, {"persona_id": persona_id, **assignment})
         assert resource["status"]["applied_sequence"] == resource["sequence"], resource
         return dict(resource["status"])
+
+    def release(self, name: str = "web") -> None:
+        self.request("DELETE", f"/v1/workloads/{name}/persona?wait=10s")
 
     def status(self, name: str = "web") -> dict[str, Any]:
         return dict(self.request("GET", f"/v1/workloads/{name}").get("status") or {})
@@ -123,7 +134,7 @@ def eventually(condition: Callable[[], bool], within_s: float = 10) -> None:
 @contextmanager
 def instance(network: Lab) -> Iterator[Instance]:
     """Not up yet; whatever is up at the end is taken down."""
-    base = Path(tempfile.mkdtemp(prefix="ag-"))
+    base = Path(tempfile.mkdtemp(prefix="netpersona-lab-"))
     base.chmod(0o755)
     made = Instance(network.host, base / "run", base / "state")
     try:
