@@ -27,7 +27,8 @@ $(STAMP)/venv: $(STAMP)/system requirements/dev.txt
 build: $(STAMP)/engine ## build the engine and put the command at .venv/bin/netpersona
 
 $(STAMP)/engine: $(STAMP)/venv $(ENGINE_SOURCES)
-	$(BIN)/maturin develop --release --locked --quiet
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: build     ## the main job, on real traffic, in namespaces of its own
@@ -36,7 +37,7 @@ demo: build     ## the main job, on real traffic, in namespaces of its own
 test: build check test-rust test-python test-netns ## every check
 
 check: lint
-lint: $(STAMP)/engine ## format, lint, types, layers
+lint: $(STAMP)/venv ## format, lint, types, layers
 	$(BIN)/ruff format --check src tests lab
 	$(BIN)/ruff check src tests lab
 	$(BIN)/mypy
@@ -45,7 +46,7 @@ lint: $(STAMP)/engine ## format, lint, types, layers
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 
 test-rust: $(STAMP)/venv ## unit, property and statistical tests of the engine
-	cargo test --locked --quiet -p netpersona-engine --release
+	cargo test --locked --quiet -p netpersona-engine
 
 test-python: build ## unit, property and API tests
 	$(BIN)/pytest -q tests/unit tests/property tests/api
