@@ -87,6 +87,20 @@ def test_waiting_for_the_agent_and_its_status(client: httpx2.Client) -> None:
     assert client.get(path).json()["status"]["applied_sequence"] == report["applied_sequence"]
 
 
+def test_an_agent_reports_many_workloads_at_once(client: httpx2.Client) -> None:
+    for name in ("many-1", "many-2"):
+        client.post("/v1/workloads", json={"workload_id": name, **VM})
+    statuses = {name: {"phase": "missing", "message": name} for name in ("many-1", "many-2", "gone")}
+    taken = client.put("/v1/hosts/h/statuses", json={"statuses": statuses})
+    assert taken.json() == {"unknown": ["gone"]}
+    for name in ("many-1", "many-2"):
+        assert client.get(f"/v1/workloads/{name}/status").json()["message"] == name
+    statuses["many-1"]["phase"] = "lost"
+    refused = client.put("/v1/hosts/h/statuses", json={"statuses": statuses})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/statuses/many-1/phase"
+
+
 def test_a_time_to_live_passes(client: httpx2.Client) -> None:
     client.post("/v1/personas", json={"persona_id": "brief"})
     client.post("/v1/workloads", json={"workload_id": "brief", **VM})

@@ -49,7 +49,8 @@ class Agent:
         self._journal = journal
         self._locate = locate
         self._changed = changed
-        self._dresser = Dresser(datapath, journal, Wardrobe(), moment)
+        self.wardrobe = Wardrobe()
+        self._dresser = Dresser(datapath, journal, self.wardrobe, moment)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netlink")
         self._passing = asyncio.Lock()
         self.charges: dict[str, Charge] = {}

@@ -95,8 +95,13 @@ def _assignment(document: Mapping[str, Any]) -> Assignment:
 
 
 def _dress(document: Mapping[str, Any]) -> Dress:
-    text = json.dumps(document["persona"], sort_keys=True, separators=(",", ":"))
+    text = canonical_text(document["persona"])
     return Dress(str(document["persona_id"]), int(document.get("persona_revision") or 0), text)
+
+
+def canonical_text(persona: Mapping[str, Any]) -> str:
+    """Equal for equal documents, whatever the order of their keys."""
+    return json.dumps(persona, sort_keys=True, separators=(",", ":"))
 
 
 def _instant(text: str) -> datetime:

@@ -37,11 +37,13 @@ class Event:
 class Manager(Protocol):
     """What the agent needs of a manager; `tests/unit/agent` has a fake."""
 
-    def watch(self) -> AsyncIterator[Event]:
+    def watch(self, kind: str = "workloads") -> AsyncIterator[Event]:
         """Everything as ADDED, then one BOOKMARK, then changes. Raises ManagerUnreachable at its end."""
         ...
 
-    async def put_status(self, workload_id: str, status: Mapping[str, Any]) -> None: ...
+    async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
+        """By workload. Those of workloads that the manager no longer knows are passed over."""
+        ...
 
     async def put_host(self, host: str, document: Mapping[str, Any]) -> None: ...
 
@@ -71,12 +73,12 @@ class HttpManager:
     ) -> None:
         await self._client.aclose()
 
-    async def watch(self) -> AsyncIterator[Event]:
+    async def watch(self, kind: str = "workloads") -> AsyncIterator[Event]:
         """See `Manager.watch`. Starting without a revision never meets 410; one in the middle reopens."""
         timeout = httpx2.Timeout(5.0, read=WATCH_SILENCE_S)
         try:
             async with self._client.stream(
-                "GET", "/v1/workloads", params={"watch": "1"}, timeout=timeout
+                "GET", f"/v1/{kind}", params={"watch": "1"}, timeout=timeout
             ) as response:
                 await _check(response)
                 async for line in response.aiter_lines():
@@ -86,8 +88,8 @@ class HttpManager:
             raise ManagerUnreachable(str(error) or type(error).__name__) from error
         raise ManagerUnreachable("the manager ended the watch")
 
-    async def put_status(self, workload_id: str, status: Mapping[str, Any]) -> None:
-        await self._put(f"/v1/workloads/{quote(workload_id, safe='')}/status", status)
+    async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
+        await self._put(f"/v1/hosts/{quote(host, safe='')}/statuses", {"statuses": statuses})
 
     async def put_host(self, host: str, document: Mapping[str, Any]) -> None:
         await self._put(f"/v1/hosts/{quote(host, safe='')}", document)

@@ -17,14 +17,23 @@ _VOLATILE = frozenset({"observed_at", "engine"})
 """Keys that change by themselves; they alone are not worth a request."""
 
 
+BATCH = 16
+"""Statuses of one request. The manager takes them in a few milliseconds, which a switch may have to wait."""
+
+
 class Reporter:
     """Coalesces: a workload that changed twice before it was its turn is reported once, as it is then."""
 
     def __init__(
-        self, manager: Manager, document: Callable[[str], Mapping[str, Any] | None], backoff: Backoff
+        self,
+        manager: Manager,
+        host: str,
+        document: Callable[[str], Mapping[str, Any] | None],
+        backoff: Backoff,
     ) -> None:
         """`document` makes the status of a workload, or None once it is not one of ours."""
         self._manager = manager
+        self._host = host
         self._document = document
         self._backoff = backoff
         self._due: dict[str, None] = {}
@@ -47,24 +56,36 @@ class Reporter:
             await self._wake.wait()
             self._wake.clear()
             while self._due:
-                workload_id = next(iter(self._due))
-                del self._due[workload_id]
-                await self._send(workload_id)
+                await self._send(await self._batch())
 
-    async def _send(self, workload_id: str) -> None:
-        document = self._document(workload_id)
-        if document is None:
-            self._sent.pop(workload_id, None)
+    async def _batch(self) -> dict[str, Mapping[str, Any]]:
+        """The next statuses that are due and say something new."""
+        batch: dict[str, Mapping[str, Any]] = {}
+        while self._due and len(batch) < BATCH:
+            workload_id = next(iter(self._due))
+            del self._due[workload_id]
+            document = self._document(workload_id)
+            if document is None:
+                self._sent.pop(workload_id, None)
+            elif self._sent.get(workload_id) != _news(document):
+                batch[workload_id] = document
+            await asyncio.sleep(0)  # a switch need not wait for all of them
+        return batch
+
+    async def _send(self, batch: Mapping[str, Mapping[str, Any]]) -> None:
+        if not batch:
             return
-        news = {key: value for key, value in document.items() if key not in _VOLATILE}
-        if self._sent.get(workload_id) == news:
-            return
+        self._sent |= {workload_id: _news(document) for workload_id, document in batch.items()}
         try:
-            await self._manager.put_status(workload_id, document)
-            self._sent[workload_id] = news
+            await self._manager.put_statuses(self._host, batch)
             self._backoff.reset()
         except ManagerRefused as error:
-            _log.warning("the manager refused a status", workload=workload_id, error=str(error))
+            _log.warning("the manager refused statuses", workloads=sorted(batch), error=str(error))
         except ManagerUnreachable:
-            self._due[workload_id] = None
+            for workload_id in batch:
+                self.changed(workload_id)
             await asyncio.sleep(self._backoff.next())
+
+
+def _news(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in _VOLATILE}

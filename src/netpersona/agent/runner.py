@@ -18,6 +18,7 @@ import structlog
 from netpersona.agent.agent import Agent
 from netpersona.agent.backoff import Backoff
 from netpersona.agent.follower import Follower
+from netpersona.agent.foresight import foresee
 from netpersona.agent.journal import Journal
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
 from netpersona.agent.reconcile import Moment
@@ -51,7 +52,7 @@ class Runner:
         self._datapath = datapath
         self._manager = manager
         self._host = host
-        self._reporter = Reporter(manager, self._status, _backoff())
+        self._reporter = Reporter(manager, host, self._status, _backoff())
         self._agent = Agent(datapath, journal, locate, moment, self._reporter.changed)
         self._verifier = Verifier(send, manager, self._agent.charges)
         self._follower = Follower(manager, self._agent, host, _backoff(), self._verifier.start)
@@ -61,7 +62,13 @@ class Runner:
         self._agent.adopt()
         try:
             async with asyncio.TaskGroup() as group:
-                for task in (self._passes(), self._follower.run(), self._reporter.run(), self._reports()):
+                for task in (
+                    self._passes(),
+                    self._follower.run(),
+                    self._reporter.run(),
+                    self._reports(),
+                    foresee(manager=self._manager, wardrobe=self._agent.wardrobe, backoff=_backoff()),
+                ):
                     group.create_task(task)
         finally:
             self._verifier.close()

@@ -1,11 +1,14 @@
-"""Compiled personas, kept so that a switch back and forth compiles nothing."""
+"""Compiled personas, kept so that a switch compiles nothing."""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
-from netpersona.agent.desired import Dress
+from netpersona.agent.desired import Dress, canonical_text
 from netpersona.persona import CompiledPersona, compile_persona, from_mapping
 
 CAPACITY = 512
@@ -13,19 +16,28 @@ CAPACITY = 512
 
 
 class Wardrobe:
-    """Cache by the document itself: equal documents compile equally, whatever their name."""
+    """Cache by the document itself: equal documents compile equally, whatever their name. Thread-safe."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._kept: OrderedDict[str, CompiledPersona] = OrderedDict()
+        self._lock = threading.Lock()
 
     def compiled(self, dress: Dress) -> CompiledPersona:
         """Compile, or remember. Raises PersonaError for a document this version does not know."""
-        found = self._kept.get(dress.document)
-        if found is None:
-            found = compile_persona(from_mapping(json.loads(dress.document), source=dress.persona_id))
-            self._kept[dress.document] = found
+        with self._lock:
+            found = self._kept.get(dress.document)
+            if found is not None:
+                self._kept.move_to_end(dress.document)
+                return found
+        made = compile_persona(from_mapping(json.loads(dress.document), source=dress.persona_id))
+        with self._lock:
+            self._kept[dress.document] = made
             if len(self._kept) > self._capacity:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(dress.document)
-        return found
+        return made
+
+    def foresee(self, persona: Mapping[str, Any]) -> None:
+        """Compile what may be worn soon, as long as that displaces nothing. Raises PersonaError."""
+        if len(self._kept) < self._capacity:
+            self.compiled(Dress(str(persona["persona_id"]), 0, canonical_text(persona)))

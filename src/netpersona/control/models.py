@@ -131,6 +131,12 @@ class StatusReport(BaseModel):
     observed_at: Annotated[StrictStr, Field(max_length=64)] | None = None
 
 
+class StatusReports(Request):
+    """What an agent observed of several workloads."""
+
+    statuses: Annotated[dict[Identifier, StatusReport], Field(max_length=1000)]
+
+
 class VerificationRequest(Request):
     """Probes to send through the attachment."""
 
@@ -274,6 +280,12 @@ class PresetPage(Answer):
 
 class HostPage(Answer):
     items: list[Host]
+
+
+class StatusesTaken(Answer):
+    unknown: list[str] = Field(
+        description="Workloads that there are no longer; their statuses were passed over"
+    )
 
 
 class VerificationPage(Answer):

@@ -23,6 +23,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     models.WorkloadSpec,
     models.AssignmentRequest,
     models.StatusReport,
+    models.StatusReports,
     models.VerificationRequest,
     models.VerificationResult,
     models.HostReport,

@@ -51,22 +51,28 @@ class FakeManager:
         self.watches = list(watches)
         self.statuses: list[tuple[str, Mapping[str, Any]]] = []
         self.verifications: dict[str, Mapping[str, Any]] = {}
+        self.batches: list[int] = []
         self.failing = 0
+        self.told_all = asyncio.Event()
 
-    async def watch(self) -> AsyncIterator[Event]:
+    async def watch(self, kind: str = "workloads") -> AsyncIterator[Event]:
+        del kind
         if not self.watches:
             await asyncio.Event().wait()
         for event in self.watches.pop(0):
             if event is None:
                 raise ManagerUnreachable("scripted")
             yield event
+        self.told_all.set()
         await asyncio.Event().wait()
 
-    async def put_status(self, workload_id: str, status: Mapping[str, Any]) -> None:
+    async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
+        del host
         if self.failing:
             self.failing -= 1
             raise ManagerUnreachable("scripted")
-        self.statuses.append((workload_id, status))
+        self.batches.append(len(statuses))
+        self.statuses += statuses.items()
 
     async def put_host(self, host: str, document: Mapping[str, Any]) -> None:
         del host, document

@@ -43,14 +43,14 @@ def test_a_watch_is_read_line_by_line_until_it_ends(monkeypatch: pytest.MonkeyPa
 def test_what_may_work_later_is_unreachable(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = manager_that(lambda _: httpx2.Response(status), monkeypatch)
     with pytest.raises(ManagerUnreachable):
-        asyncio.run(manager.put_status("web", {}))
+        asyncio.run(manager.put_statuses("h", {}))
 
 
 @pytest.mark.parametrize("status", [401, 404, 422])
 def test_what_will_not_work_later_is_refused(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = manager_that(lambda _: httpx2.Response(status, text="why"), monkeypatch)
-    with pytest.raises(ManagerRefused, match=rf"PUT /v1/workloads/web/status: {status} why"):
-        asyncio.run(manager.put_status("web", {}))
+    with pytest.raises(ManagerRefused, match=rf"PUT /v1/hosts/h/statuses: {status} why"):
+        asyncio.run(manager.put_statuses("h", {}))
 
 
 def test_a_broken_connection_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 from tests.unit.agent.fakes import FakeManager
 
 from netpersona.agent.backoff import Backoff
-from netpersona.agent.reporter import Reporter
+from netpersona.agent.reporter import BATCH, Reporter
 
 Documents = dict[str, dict[str, Any]]
 
 
 async def settle() -> None:
-    for _ in range(10):
+    for _ in range(4 * BATCH):
         await asyncio.sleep(0)
 
 
@@ -19,7 +19,7 @@ def reporting(manager: FakeManager, documents: Documents) -> Reporter:
     def document(name: str) -> Mapping[str, Any] | None:
         return dict(documents[name]) if name in documents else None
 
-    return Reporter(manager, document, Backoff(lambda _low, _high: 0.0))
+    return Reporter(manager, "h", document, Backoff(lambda _low, _high: 0.0))
 
 
 async def steps(manager: FakeManager, documents: Documents, *calls: Any) -> list[str]:
@@ -79,3 +79,25 @@ def test_what_could_not_be_sent_is_sent_later() -> None:
 
 def test_a_workload_that_is_not_ours_any_more_is_not_reported() -> None:
     assert asyncio.run(steps(FakeManager(), {}, lambda r: r.changed("web"))) == []
+
+
+def test_many_changes_share_requests() -> None:
+    documents: Documents = {f"w{number}": {"phase": "attached"} for number in range(2 * BATCH + 1)}
+    manager = FakeManager()
+    sent = asyncio.run(steps(manager, documents, lambda r: [r.changed(name) for name in documents]))
+    assert sent == list(documents)
+    assert manager.batches == [BATCH, BATCH, 1]
+
+
+def test_a_change_while_its_status_is_on_its_way_is_sent_again() -> None:
+    documents: Documents = {"web": {"phase": "attached"}}
+
+    class Slow(FakeManager):
+        async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
+            if not self.statuses:
+                reporters[0].changed("web")
+            await super().put_statuses(host, statuses)
+
+    reporters: list[Reporter] = []
+    sent = asyncio.run(steps(Slow(), documents, lambda r: [reporters.append(r), r.changed("web")]))
+    assert sent == ["web", "web"]

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Request, Response
 from netpersona.control import models
 from netpersona.control.answers import BODY, answer, answers, model_body
 from netpersona.control.bodies import read_model, validate_value
+from netpersona.control.problems import NotFound
 from netpersona.control.routes.common import HostId, ServiceOf
+from netpersona.control.service import Service
 
 router = APIRouter(prefix="/v1/hosts", tags=["hosts"])
 
@@ -30,3 +32,24 @@ async def report_host(host: HostId, request: Request, service: ServiceOf) -> Res
     validate_value(models.Identifier, host, "/host")
     report = await read_model(request, models.HostReport)
     return answer(service.hosts.put(host, report.model_dump()))
+
+
+@router.put(
+    "/{host}/statuses",
+    responses=answers(*BODY, ok=models.StatusesTaken),
+    openapi_extra=model_body(models.StatusReports),
+)
+async def report_statuses(host: HostId, request: Request, service: ServiceOf) -> Response:
+    """For agents: what was observed of several workloads. Does not change their revisions."""
+    validate_value(models.Identifier, host, "/host")
+    reports = (await read_model(request, models.StatusReports)).statuses
+    unknown = [name for name, report in reports.items() if not _take(service, name, report)]
+    return answer({"unknown": unknown})
+
+
+def _take(service: Service, workload_id: str, report: models.StatusReport) -> bool:
+    try:
+        service.report_status(workload_id, report.model_dump())
+    except NotFound:
+        return False
+    return True
