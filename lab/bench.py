@@ -31,6 +31,7 @@ from lab.instance import instance
 from lab.measure import flow, settle_neighbours, small_packets_per_s, tcp_bits_per_s
 from lab.namespaces import Workload, lab
 from lab.rows import Figure
+from lab.shapes import shape_figures
 from lab.stress import ROTATION, flip, judge
 from lab.traffic import delays_ms, exchange, start
 
@@ -211,6 +212,7 @@ PARTS: list[tuple[str, Callable[[Dressed], Iterator[Figure]]]] = [
     ("stress", switch_under_load),
     ("delay", delay_error),
     ("rate", rate_error),
+    ("shapes", shape_figures),
     ("policy", policy_cost),
     ("throughput", delayed_throughput),
 ]

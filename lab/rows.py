@@ -29,7 +29,7 @@ class Figure:
 
     @property
     def measured(self) -> str:
-        return f"{self.value:.3g} {self.unit}"
+        return f"{self.value:.3g} {self.unit}".strip()
 
     @property
     def bound(self) -> str:
