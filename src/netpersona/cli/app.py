@@ -159,7 +159,8 @@ def _run(argv: Sequence[str] | None, transport: httpx2.BaseTransport | None) -> 
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except typer.TyperException as error:
-        report(_usage(error))
+        if error.format_message():  # empty where the help has been shown in place of a command
+            report(_usage(error))
         return error.exit_code
     except CliError as error:
         report(error)
@@ -169,7 +170,8 @@ def _run(argv: Sequence[str] | None, transport: httpx2.BaseTransport | None) -> 
 def _usage(error: typer.TyperException) -> CliError:
     ctx = getattr(error, "ctx", None)
     command = ctx.command_path if ctx is not None else "netpersona"
-    return CliError(error.format_message().rstrip("."), f"see `{command} --help`")
+    message = " ".join(error.format_message().replace("Value error, ", "").split())
+    return CliError(message.rstrip("."), f"see `{command} --help`")
 
 
 def _silence_stdout() -> None:

@@ -131,9 +131,10 @@ def _known(api: Api, workload: str, call: Callable[[], JsonObject]) -> JsonObjec
 
 
 def _check_names(api: Api, names: list[str | None]) -> None:
+    from netpersona.cli.documents import LISTINGS
     from netpersona.persona import presets
 
     known = [*api.names("personas"), *presets()]
     for name in names:
         if name is not None and name not in known:
-            raise unknown_name("persona or preset", name, known, "netpersona get personas")
+            raise unknown_name("persona or preset", name, known, *LISTINGS)

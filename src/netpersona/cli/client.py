@@ -140,7 +140,7 @@ def _base_url(settings: Settings) -> str:
         return settings.address
     raise CliError(
         f"--server {settings.address} is not an address",
-        "write unix:PATH or http://HOST:PORT",
+        "write it as unix:PATH or http://HOST:PORT",
     )
 
 
@@ -178,7 +178,10 @@ def _decode(response: httpx2.Response) -> JsonObject:
         body = {}
     if not response.is_error:
         return body if isinstance(body, dict) else {"items": body}
-    raise ApiError(response.status_code, body if isinstance(body, dict) else {})
+    error = ApiError(response.status_code, body if isinstance(body, dict) else {})
+    if error.status == 401:
+        error.remedy = "name the file that holds it with --token-file; `netpersona up` says where it is"
+    raise error
 
 
 def unreachable(settings: Settings, error: BaseException) -> Unreachable:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netpersona.cli import completion
+from netpersona.cli import completion, traffic
 from netpersona.cli.errors import CliError, unknown_name
-from netpersona.cli.output import Format, Output, View, emit
+from netpersona.cli.output import Format, Output, View, emit, plain_table
 from netpersona.cli.settings import settings_of
-from netpersona.cli.tables import expiry_of, persona_of, phase_of, place_of
+from netpersona.cli.tables import expiry_of, moment_of, persona_of, place_of, state_of
 
 if TYPE_CHECKING:
     from netpersona.cli.client import Api, JsonObject
@@ -54,7 +54,9 @@ def _only(api: Api, name: str) -> tuple[str, JsonObject]:
         )
     if not found:
         known = [*api.names("personas"), *api.names("workloads")]
-        raise unknown_name("persona or workload", name, known, "netpersona get workloads")
+        raise unknown_name(
+            "persona or workload", name, known, "netpersona get personas", "netpersona get workloads"
+        )
     return found[0]
 
 
@@ -62,7 +64,7 @@ def persona_text(persona: JsonObject) -> str:
     from netpersona.persona import explain, from_mapping
 
     fields = [
-        ("revision", f"{persona['revision']}, written {persona['updated_at']}"),
+        ("revision", f"{persona['revision']}, written {moment_of(persona['updated_at'])}"),
         ("in use by", ", ".join(persona.get("in_use_by") or ()) or "nothing"),
     ]
     heading = f"persona {persona['persona_id']}"
@@ -85,40 +87,35 @@ def _assignment(workload: JsonObject) -> Iterator[Field]:
     assignment = workload.get("assignment")
     yield "persona", persona_of(assignment) if assignment else "none: its traffic passes untouched"
     if assignment:
-        yield "assigned", str(assignment["assigned_at"])
+        yield "assigned", moment_of(assignment["assigned_at"])
         if assignment.get("expires_at"):
             after = assignment.get("fallback")
             yield "expires", f"{expiry_of(assignment)}, then {persona_of(after) if after else 'no persona'}"
     if workload.get("previous"):
         yield "before", f"{persona_of(workload['previous'])} (`netpersona rollback` puts it back)"
-    yield "phase", phase_of(workload)
+    yield "phase", state_of(workload)
 
 
 def _status(workload: JsonObject) -> Iterator[str]:
     status = workload.get("status")
     if not status:
         return
-    yield _block(
-        f"seen by the agent {status.get('observed_at') or ''}".rstrip(),
-        [
-            ("interface", str(status.get("interface") or "-")),
-            ("generation", f"{status.get('generation')} ({status.get('proof')})"),
-            *(("warning", str(warning)) for warning in status.get("warnings") or ()),
-        ],
-    )
-    for section in ("counters", "lanes"):
-        fields = list(_flat(status.get(section) or {}))
-        if fields:
-            yield _block(section, fields)
+    seen = [
+        ("observed", moment_of(status["observed_at"]) if status.get("observed_at") else "-"),
+        ("interface", str(status.get("interface") or "-")),
+        ("generation", f"{status.get('generation')} ({_PROOF.get(str(status.get('proof')), 'unproven')})"),
+        *((("seed", seeds),) if (seeds := traffic.seeds(status)) else ()),
+        *(("warning", str(warning)) for warning in status.get("warnings") or ()),
+    ]
+    yield _block("seen by its agent", seen)
+    rows = [(what, f"{egress:,}", f"{ingress:,}") for what, egress, ingress in traffic.table(status)]
+    yield plain_table(("packets", *traffic.DIRECTIONS), [(f"  {what}", *counts) for what, *counts in rows])
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[Field]:
-    """Leaves of a nested mapping, each under its dotted path."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)
+_PROOF = {
+    "seen": "packets were seen under it",
+    "idle": "no packet since it was switched on",
+}
 
 
 def _block(heading: str, fields: Iterable[Field]) -> str:

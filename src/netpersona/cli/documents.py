@@ -14,6 +14,8 @@ from netpersona.persona import Persona, PersonaError, compile_persona, from_mapp
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
+LISTINGS = ("netpersona get personas", "netpersona presets")
+"""Commands that show what may be assigned."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def resolve(name: str, settings: Settings) -> Persona:
         return from_mapping(stored["spec"])
     if name in presets():
         return presets()[name]
-    raise unknown_name("persona or preset", name, [*known, *presets()], "netpersona get personas")
+    raise unknown_name("persona or preset", name, [*known, *presets()], *LISTINGS)
 
 
 def _offline(name: str, presets: Iterable[str], error: Unreachable) -> CliError:

@@ -59,14 +59,19 @@ def _line(error: Mapping[str, Any]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name a person most likely meant, or None when nothing is close."""
-    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
+    names = list(known)
+    holding = sorted((candidate for candidate in names if name and name in candidate), key=len)
+    return next(iter([*get_close_matches(name, names, n=1, cutoff=0.5), *holding]), None)
 
 
-def unknown_name(what: str, name: str, known: Iterable[str], listing: str) -> CliError:
-    """`listing` is the command that shows the names that exist."""
+def unknown_name(what: str, name: str, known: Iterable[str], *listings: str) -> CliError:
+    """`listings` are the commands that show the names that exist."""
     guess = nearest(name, known)
     remedy = f"did you mean {guess}? " if guess else ""
-    return CliError(f"there is no {what} named {name}", f"{remedy}`{listing}` lists them")
+    shown = " and ".join(f"`{listing}`" for listing in listings)
+    return CliError(
+        f"there is no {what} named {name}", f"{remedy}{shown} list{'s' if len(listings) == 1 else ''} them"
+    )
 
 
 def report(error: CliError, stream: TextIO | None = None) -> None:

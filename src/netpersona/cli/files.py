@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -127,7 +128,7 @@ def diff(
         raise typer.BadParameter("give either two personas or -f FILE", ctx=ctx)
     settings = settings_of(ctx)
     pairs = _stored_and_files(file, settings) if file else [_two(personas or [], settings)]
-    if _show_changes(pairs, output):
+    if _show_changes(pairs, output, sides=personas):
         raise typer.Exit(1)
 
 
@@ -154,13 +155,14 @@ def _stored_and_files(files: list[str], settings: Settings) -> list[Pair]:
     ]
 
 
-def _show_changes(pairs: list[Pair], output: Format) -> bool:
-    """True when there is any difference."""
+def _show_changes(pairs: list[Pair], output: Format, *, sides: list[str] | None) -> bool:
+    """True when there is any difference. `sides` are the two personas, where it is two that are compared."""
     changes = [(name, change) for name, before, after in pairs for change in differences(before, after)]
+    rows = [(n, c.pointer or "/", _cell(c.before), _cell(c.after), c.label) for n, c in changes]
     emit(
         View(
-            columns=("PERSONA", "KEY", "BEFORE", "AFTER", "TAKES EFFECT"),
-            rows=[(n, c.pointer or "/", _value(c.before), _value(c.after), c.label) for n, c in changes],
+            columns=("KEY", *sides, "LABEL") if sides else ("PERSONA", "KEY", "STORED", "FILE", "LABEL"),
+            rows=[row[1:] for row in rows] if sides else rows,
             data=[_change(n, c) for n, c in changes],
             names=sorted({n for n, _ in changes}),
             empty="no differences",
@@ -187,7 +189,12 @@ def _change(name: str, change: Change) -> dict[str, object]:
     }
 
 
-def _value(value: object) -> str:
+CELL = 60
+"""Characters of a value that a table shows; JSON and YAML show all."""
+
+
+def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else to_json(value).replace("\n", "").replace("  ", "")
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= CELL else f"{text[: CELL - 1]}…"

@@ -12,7 +12,7 @@ from netpersona.cli import completion
 from netpersona.cli.errors import nearest, warn
 from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.settings import settings_of
-from netpersona.cli.tables import view_of
+from netpersona.cli.tables import troubles, view_of
 
 if TYPE_CHECKING:
     from netpersona.cli.client import Api
@@ -31,6 +31,8 @@ def collection_of(word: str) -> Collection:
     for collection in Collection:
         if word in (collection.value, collection.value.removesuffix("s")):
             return collection
+    if word in ("preset", "presets"):
+        raise typer.BadParameter("presets are not stored; `netpersona presets` lists them")
     guess = nearest(word, list(Collection))
     hint = f"; did you mean {guess}?" if guess else ""
     raise typer.BadParameter(f"{word!r} is not one of personas, workloads, hosts{hint}")
@@ -55,6 +57,9 @@ def get(
     with Api(settings_of(ctx)) as api:
         found = [api.get(collection, name)] if name else api.all(collection)
     emit(view_of(collection, found, single=name is not None), output)
+    if collection is Collection.workloads and output is Format.table:
+        for line in troubles(found):
+            warn(line)
 
 
 def apply(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from netpersona.cli.errors import CliError, Unreachable, report
-from netpersona.cli.output import Format, Output, View, emit, plain_table
+from netpersona.cli import traffic
+from netpersona.cli.errors import CliError, Unreachable, report, warn
+from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.settings import Settings, settings_of
-from netpersona.cli.tables import age_of, view_of
+from netpersona.cli.tables import age_of, expiry_of, persona_of, phase_of, troubles
 
 if TYPE_CHECKING:
     from netpersona.cli.client import JsonObject
@@ -28,6 +29,8 @@ def status(ctx: typer.Context, output: Output = Format.table) -> None:
     except Unreachable as error:
         hosts, workloads, trouble = [], [], error
     emit_all(processes, hosts, workloads, output)
+    for line in troubles(workloads):
+        warn(line)
     if trouble is not None:
         report(trouble)
     if trouble is not None or any(process["pid"] is None for process in processes):
@@ -52,13 +55,14 @@ def _asked(settings: Settings) -> tuple[list[JsonObject], list[JsonObject]]:
 def emit_all(
     processes: list[JsonObject], hosts: list[JsonObject], workloads: list[JsonObject], output: Format
 ) -> None:
-    views = [_process_view(processes), _engine_view(hosts), view_of("workloads", workloads)]
+    views = [_process_view(processes), _engine_view(hosts), _workload_view(workloads)]
     if output is not Format.table:
         data = {"processes": processes, "hosts": hosts, "workloads": workloads}
         emit(View((), (), data, [name for view in views for name in view.names]), output)
         return
-    shown = [plain_table(view.columns, view.rows) for view in views if view.rows]
-    print("\n\n".join(shown) or "nothing is running")
+    for number, view in enumerate(view for view in views if view.rows):
+        print(end="\n" if number else "")
+        emit(view, output)
 
 
 def _process_view(processes: Sequence[JsonObject]) -> View:
@@ -86,11 +90,41 @@ def _engine_row(host: Mapping[str, Any]) -> tuple[str, ...]:
     return host["host"], state, lateness(histogram, 0.5), lateness(histogram, 0.99), age_of(host["seen_at"])
 
 
+def _workload_view(workloads: Sequence[JsonObject]) -> View:
+    return View(
+        columns=("WORKLOAD", "PERSONA", "SINCE", "EXPIRES", "EGRESS", "INGRESS", "DROPPED", "PHASE"),
+        rows=[_workload_row(workload) for workload in workloads],
+        data=workloads,
+        names=[f"workload/{workload['workload_id']}" for workload in workloads],
+    )
+
+
+def _workload_row(workload: Mapping[str, Any]) -> tuple[str, ...]:
+    """Packets delivered in each direction since the workload was attached, and dropped by reason."""
+    assignment, seen = workload.get("assignment"), workload.get("status")
+    return (
+        workload["workload_id"],
+        persona_of(assignment),
+        age_of(assignment["assigned_at"]) if assignment else "-",
+        expiry_of(assignment),
+        *(f"{traffic.delivered(seen, direction):,}" for direction in traffic.DIRECTIONS),
+        traffic.at_a_glance(seen),
+        phase_of(workload),
+    )
+
+
 def lateness(histogram: Sequence[int], quantile: float) -> str:
     """Upper bound of a quantile; bucket i counts packets less than 2^i ns late (bpf/layout.h)."""
     wanted, seen = quantile * sum(histogram), 0
     for bucket, count in enumerate(histogram):
         seen += count
         if count and seen >= wanted:
-            return f"< {2**bucket / 1000:.3g} µs"
+            return f"< {_time(2**bucket)}"
     return "-"
+
+
+def _time(nanoseconds: int) -> str:
+    for unit, length in (("s", 10**9), ("ms", 10**6)):
+        if nanoseconds >= length:
+            return f"{nanoseconds / length:.3g} {unit}"
+    return f"{nanoseconds / 1000:.3g} µs"

@@ -67,27 +67,63 @@ def persona_of(assignment: Resource | None) -> str:
 
 
 def expiry_of(assignment: Resource | None, now: datetime | None = None) -> str:
-    """Whole seconds left of a time to live."""
+    """What is left of a time to live."""
     if not assignment or not assignment.get("expires_at"):
         return "-"
     left = datetime.fromisoformat(assignment["expires_at"]) - (now or datetime.now(UTC))
-    return f"in {max(0, round(left.total_seconds()))}s"
+    return f"in {span(left.total_seconds())}"
 
 
 def age_of(moment: str, now: datetime | None = None) -> str:
-    """How long ago an RFC 3339 moment was, in whole seconds."""
+    """How long ago an RFC 3339 moment was."""
     passed = (now or datetime.now(UTC)) - datetime.fromisoformat(moment)
-    return f"{max(0, round(passed.total_seconds()))}s ago"
+    return f"{span(passed.total_seconds())} ago"
+
+
+def span(seconds: float) -> str:
+    """A length of time in the largest unit that keeps two digits: 95s, 12min, 30h, 9d."""
+    whole = max(0, round(seconds))
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if whole >= 2 * length:
+            return f"{whole // length}{unit}"
+    return f"{whole}s"
+
+
+def moment_of(text: str, now: datetime | None = None) -> str:
+    """An RFC 3339 moment for people: to the second, and how long ago."""
+    moment = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC, {age_of(text, now)}"
 
 
 def phase_of(workload: Resource) -> str:
-    """What the agent says; `pending` while it has not yet applied the latest assignment."""
+    """What the agent says, in a word; `pending` while it has not applied the latest assignment."""
     status = workload.get("status")
     if not status:
         return "unseen"
-    message = f": {status['message']}" if status.get("message") and status["phase"] != "attached" else ""
-    pending = "" if is_applied(workload) else " (pending)"
-    return f"{status['phase']}{message}{pending}"
+    pending = status["phase"] == "attached" and not is_applied(workload)
+    return f"{status['phase']}{' (pending)' if pending else ''}"
+
+
+def state_of(workload: Resource) -> str:
+    """The phase, and why it is not `attached`."""
+    message = message_of(workload)
+    return f"{phase_of(workload)}: {message}" if message else phase_of(workload)
+
+
+def message_of(workload: Resource) -> str:
+    """Why a workload is not attached; empty when it is, or nobody has looked."""
+    status = workload.get("status") or {}
+    return "" if status.get("phase") == "attached" else str(status.get("message") or "")
+
+
+def troubles(workloads: Sequence[Resource]) -> list[str]:
+    """One line for each workload that needs a person's attention, and for each warning."""
+    lines = [f"{w['workload_id']} is {state_of(w)}" for w in workloads if message_of(w)]
+    return lines + [
+        f"{w['workload_id']}: {warning}"
+        for w in workloads
+        for warning in (w.get("status") or {}).get("warnings") or ()
+    ]
 
 
 def is_applied(workload: Resource) -> bool:

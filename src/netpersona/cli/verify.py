@@ -40,13 +40,21 @@ def verify(
     with Api(settings_of(ctx)) as api:
         api.get("workloads", workload)
         with _progress(f"{probes} probes to {workload}, {interval} apart", takes_s) as advance:
-            result = _measure(api, workload, {"probes": probes, "interval": interval}, takes_s, advance)
+            try:
+                result = _measure(api, workload, {"probes": probes, "interval": interval}, takes_s, advance)
+            except KeyboardInterrupt:
+                note(
+                    "interrupted; the agent sends the remaining probes, and a new verification waits for them"
+                )
+                raise
     if result["state"] == "failed":
         raise CliError(f"could not verify {workload}: {result.get('message') or 'no reason given'}")
     emit(_compared(result), output)
     if result.get("message"):
         note(result["message"])
-    if any(row["holds"] is False for row in result["rows"]):
+    broken = [f"{row['direction']} {row['quantity']}" for row in result["rows"] if row["holds"] is False]
+    if broken:
+        note(f"does not hold: {', '.join(broken)}")
         raise typer.Exit(1)
 
 
@@ -63,8 +71,9 @@ def _measure(
         passed_s = time.monotonic() - started
         if passed_s > takes_s + GRACE_S:
             raise CliError(
-                f"no agent has finished within {passed_s:.0f} s",
-                "see `netpersona status` and the agent's log",
+                f"no result within {passed_s:.0f} s",
+                "an interrupted verification may still be under way: `netpersona watch` shows when it ends; "
+                "otherwise see `netpersona status` and the agent's log",
             )
         advance(passed_s)
         time.sleep(POLL_S)
@@ -84,12 +93,20 @@ def _progress(what: str, takes_s: float) -> Iterator[Callable[[float], None]]:
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=takes_s)
-        yield lambda passed_s: progress.update(task, completed=min(passed_s, takes_s))
+
+        def advance(passed_s: float) -> None:
+            late = passed_s > takes_s
+            progress.update(task, completed=min(passed_s, takes_s), description=_LAST if late else what)
+
+        yield advance
+
+
+_LAST = "waiting for the last probes, then measuring the rate"
 
 
 def _compared(result: JsonObject) -> View:
     return View(
-        columns=("DIRECTION", "QUANTITY", "REQUESTED", "ACHIEVED", "INTERVAL", "UNIT", "HOLDS"),
+        columns=("DIRECTION", "QUANTITY", "REQUESTED", "ACHIEVED", "INTERVAL", "HOLDS"),
         rows=[_row(row) for row in result["rows"]],
         data=result,
         names=[f"{row['direction']}/{row['quantity']}" for row in result["rows"]],
@@ -99,24 +116,31 @@ def _compared(result: JsonObject) -> View:
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
     verdict = {True: "yes", False: "NO", None: "-"}[row["holds"]]
-    span = (
-        "-"
-        if row["low"] is None or row["high"] is None
-        else f"{_number(row['low'])} … {_number(row['high'])}"
-    )
+    low, high = (amount(row[end], row["unit"]) for end in ("low", "high"))
     return (
         row["direction"],
         row["quantity"],
-        _number(row["requested"]),
-        _number(row["achieved"]),
-        span,
-        row["unit"],
+        amount(row["requested"], row["unit"], digits=6),
+        amount(row["achieved"], row["unit"]),
+        "-" if "-" in (low, high) else f"{low} … {high}",
         verdict,
     )
 
 
-def _number(value: float | str | None) -> str:
-    """Six significant digits: more than any probe can tell."""
+def amount(value: float | str | None, unit: str, *, digits: int = 4) -> str:
+    """A value as a persona document would write it: 1%, 99.8ms, 420kbit."""
     if value is None:
         return "-"
-    return value if isinstance(value, str) else f"{value:.6g}"
+    if isinstance(value, str):
+        return f"{value}{unit}"
+    if unit == "bit/s":
+        for scaled, length in (("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3)):
+            if abs(value) >= length:
+                return f"{_number(value / length, digits)}{scaled}"
+    return f"{_number(value, digits)}{unit}" if unit else f"{_number(100 * value, digits)}%"
+
+
+def _number(value: float, digits: int) -> str:
+    """Significant digits without an exponent: more of them than any probe can tell."""
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:.6f}".rstrip("0").rstrip(".")

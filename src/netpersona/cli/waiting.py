@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from netpersona.cli.errors import CliError
-from netpersona.cli.tables import is_applied, phase_of
+from netpersona.cli.tables import is_applied, state_of
 
 if TYPE_CHECKING:
     from netpersona.cli.client import Api, JsonObject
@@ -38,7 +38,9 @@ def require_applied(workload: JsonObject, patience_s: float) -> None:
     if patience_s == 0 or nothing_to_take_off:
         return
     if phase not in (None, "attached"):
-        raise CliError(f"stored, but the workload is {phase_of(workload)}", "see `netpersona status`")
+        raise CliError(
+            f"stored, but the workload is {state_of(workload)}", "it is applied once that is put right"
+        )
     if not is_applied(workload):
         raise CliError(
             f"stored, but no agent has applied it within {patience_s:g} s",

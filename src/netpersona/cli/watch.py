@@ -12,7 +12,7 @@ from netpersona.cli.errors import CliError
 from netpersona.cli.output import Format, Output, to_yaml
 from netpersona.cli.resources import Collection, collection_of
 from netpersona.cli.settings import settings_of
-from netpersona.cli.tables import expiry_of, persona_of, phase_of, place_of
+from netpersona.cli.tables import expiry_of, persona_of, place_of, state_of
 
 Event = dict[str, Any]
 
@@ -64,7 +64,7 @@ def _workload(event_type: str, workload: dict[str, Any]) -> str:
         return ""
     assignment = workload.get("assignment")
     expiry = f" expires {expiry_of(assignment)}" if assignment and assignment.get("expires_at") else ""
-    return f"{place_of(workload['spec'])}  {persona_of(assignment)}{expiry}  {phase_of(workload)}"
+    return f"{place_of(workload['spec'])}  {persona_of(assignment)}{expiry}  {state_of(workload)}"
 
 
 _WRITERS: dict[Format, Callable[[Collection, Event], str]] = {

@@ -12,7 +12,7 @@ from netpersona.cli.durations import duration, seconds
 from netpersona.cli.errors import ApiError, CliError, note, warn
 from netpersona.cli.output import Format, Output, emit
 from netpersona.cli.settings import settings_of
-from netpersona.cli.tables import phase_of, view_of
+from netpersona.cli.tables import message_of, state_of, view_of
 from netpersona.cli.waiting import is_seen, poll
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ def _judge(workload: JsonObject) -> None:
     if status is None:
         warn("no agent has looked at it yet; see `netpersona status`")
     elif status["phase"] == "missing":
-        warn(f"{phase_of(workload)}; it is taken up as soon as it appears")
+        warn(f"{message_of(workload)}; the workload is taken up as soon as it appears")
     elif status["phase"] != "attached":
         raise CliError(
-            f"stored, but {phase_of(workload)}",
-            f"then `netpersona workload remove {workload['workload_id']}`",
+            f"stored, but {state_of(workload)}",
+            f"`netpersona workload remove {workload['workload_id']}` forgets this one",
         )
 
 

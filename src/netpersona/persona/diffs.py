@@ -16,7 +16,10 @@ Label = Literal["live", "reinit", "flap"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One key that changes. `before` and `after` are as in the canonical document, None where absent."""
+    """One key that changes. `before` and `after` are as in the canonical document, None where absent.
+
+    An entry that is added to a list, or removed, is one change: the whole entry.
+    """
 
     pointer: str
     before: Any
@@ -42,7 +45,9 @@ def _whole(persona: Persona) -> dict[str, Any]:
 def _changes(path: KeyPath, before: Any, after: Any) -> Iterator[Change]:
     if before == after:
         return
-    if isinstance(before, dict) or isinstance(after, dict):
+    if path and isinstance(path[-1], int) and None in (before, after):
+        yield Change(pointer(path), _given(before), _given(after), _label(path, before, after))
+    elif isinstance(before, dict) or isinstance(after, dict):
         yield from _in_mappings(path, before, after)
     elif isinstance(before, list) or isinstance(after, list):
         first, second = _indexed(before), _indexed(after)
@@ -66,5 +71,14 @@ def _indexed(items: Any) -> Any:
     return dict(enumerate(items)) if isinstance(items, list) else items
 
 
-def _label(path: KeyPath) -> Label:
-    return "reinit" if "interrupt_coalescing" in path else "live"
+def _given(entry: Any) -> Any:
+    """An entry of a list without its keys that are left out."""
+    if isinstance(entry, dict):
+        return {key: _given(value) for key, value in entry.items() if value not in (None, [])}
+    return [_given(item) for item in entry] if isinstance(entry, list) else entry
+
+
+def _label(path: KeyPath, *entries: Any) -> Label:
+    """Coalescing of interrupts is the NIC's; all else is ours, and live."""
+    touched = any(isinstance(entry, dict) and entry.get("interrupt_coalescing") for entry in entries)
+    return "reinit" if touched or "interrupt_coalescing" in path else "live"

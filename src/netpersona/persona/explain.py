@@ -170,7 +170,7 @@ def _rate(persona: Persona, link: Link) -> Iterator[str]:
         yield f"queue {queue.queue_id} holds {length} packets at priority {queue.priority}; 7 goes first"
     other = "other packets" if persona.queue_configuration else "packets"
     yield f"at most {queue_length_of(link)} {other} wait for the rate; more are dropped"
-    yield f"sends {link.bandwidth} (Ethernet frames), {burst_of(link, persona.mtu)} B at once"
+    yield f"sends {link.bandwidth} a second (Ethernet frames), {burst_of(link, persona.mtu)} bytes at once"
 
 
 def _delay(link: Link) -> Iterator[str]:
@@ -201,5 +201,11 @@ def _switching(persona: Persona) -> Iterator[str]:
             "cut": "flows that it does not allow are cut (established_flows: cut)",
             "keep": "flows let in before stay (established_flows: keep)",
         }[persona.established_flows]
-    if persona.egress.acts or persona.ingress.acts:
+    if _draws(persona.egress) or _draws(persona.ingress):
         yield f"random decisions follow seed {persona.seed or 'picked by the engine, and reported'}"
+
+
+def _draws(link: Link) -> bool:
+    """True where chance has a say."""
+    chances = (link.loss, link.duplicate, link.corrupt, link.reorder)
+    return bool(link.jitter or link.table) or any(chance is not None and chance.acts for chance in chances)

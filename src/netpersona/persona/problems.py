@@ -78,7 +78,7 @@ def _words(detail: ErrorDetails, path: KeyPath, known: Sequence[str], data: Any)
     kind, value, ctx = detail["type"], detail["input"], detail.get("ctx") or {}
     key = str(path[-1]) if path else "the document"
     if kind == "extra_forbidden":
-        return _unknown(key, known if len(path) == 1 else _keys(path, data))
+        return _misplaced(key, known) if len(path) == 1 else _unknown(key, _keys(path, data))
     if kind == "missing":
         return f"{key} is missing", f"add {key}"
     if kind == "literal_error":
@@ -122,6 +122,18 @@ def _bounds(kind: str, value: object, ctx: Mapping[str, Any]) -> tuple[str, str]
     if kind == "string_too_long":
         return f"longer than {ctx['max_length']} characters", f"keep to {ctx['max_length']} characters"
     return None
+
+
+def _misplaced(key: str, known: Sequence[str]) -> tuple[str, str]:
+    """An unknown key of the document itself, which may belong one level down."""
+    word = key[:80]
+    near = get_close_matches(word, Link.model_fields, n=1)
+    if not near or "egress" not in known or (near[0] != key and get_close_matches(word, known, n=1)):
+        return _unknown(key, known)
+    return (
+        f"unknown key {shown(key)}",
+        f"write {near[0]} below egress or ingress, as in egress: {{{near[0]}: …}}",
+    )
 
 
 def _unknown(key: str, known: Sequence[str]) -> tuple[str, str]:

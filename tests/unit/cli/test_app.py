@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.unit.cli.conftest import problem
 
 from netpersona.cli import main
 from netpersona.cli.app import COMMANDS, hoist
@@ -16,6 +17,7 @@ def test_no_command_shows_the_help_and_is_a_usage_error(run):
     ran = run()
     assert ran.code == 2
     assert "validate" in ran.out
+    assert ran.err == ""
 
 
 @pytest.mark.parametrize("name", [name for _, name, _, _ in COMMANDS] + ["workload add", "workload remove"])
@@ -98,3 +100,19 @@ def test_an_answer_of_an_unknown_shape_is_no_traceback(run, manager, monkeypatch
     monkeypatch.setenv("NETPERSONA_DEBUG", "1")
     with pytest.raises(KeyError):
         run("get", "workloads")
+
+
+def test_a_usage_error_is_one_line(run):
+    ran = run("completion", "tcsh")
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1
+    assert "Value error" not in ran.err
+
+
+def test_presets_are_not_mistaken_for_personas(run):
+    assert "`netpersona presets` lists them" in run("get", "presets").err
+
+
+def test_a_missing_token_is_asked_for_as_an_option(run, manager):
+    manager.answers["GET", "/v1/workloads"] = problem(401, "a bearer token is needed here")
+    assert "--token-file" in run("get", "workloads").err

@@ -30,6 +30,7 @@ def test_a_workload_is_described_with_what_the_agent_saw(run, manager):
             "applied_sequence": 7,
             "generation": 12,
             "proof": "seen",
+            "observed_at": "2030-01-01T00:00:00Z",
             "warnings": ["the queue is short"],
             "counters": {"egress": {"passed": {"packets": 5}}},
         },
@@ -39,9 +40,9 @@ def test_a_workload_is_described_with_what_the_agent_saw(run, manager):
         "persona     slow@3",
         "expires     in 0s, then no persona",
         "before      fast (preset)",
-        "generation  12 (seen)",
+        "generation  12 (packets were seen under it)",
         "warning     the queue is short",
-        "egress.passed.packets  5",
+        "delivered  5       0",
     ):
         assert line in out
 

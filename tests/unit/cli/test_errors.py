@@ -19,6 +19,10 @@ def test_an_error_is_one_line_with_its_remedy():
     assert said(CliError("it broke", "mend it")) == "error: it broke; mend it\n"
 
 
+def test_a_part_of_a_name_finds_the_shortest_that_holds_it():
+    assert nearest("3g", ["atc-3g-average", "atc-3g-good", "wifi"]) == "atc-3g-good"
+
+
 def test_details_come_before_the_summary():
     assert said(CliError("2 problems", details=["a:1: x", "a:2: y"])) == "a:1: x\na:2: y\nerror: 2 problems\n"
 

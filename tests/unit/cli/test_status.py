@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from netpersona.cli.errors import Unreachable
 from netpersona.cli.status import lateness
 from netpersona.datapath.processes import identify, write_pidfile
 
@@ -24,6 +25,8 @@ HOST = {
         ([0, 0], 0.99, "-"),
         ([0] * 10 + [98, 0, 0, 0, 2], 0.5, "< 1.02 µs"),
         ([0] * 10 + [98, 0, 0, 0, 2], 0.99, "< 16.4 µs"),
+        ([0] * 21 + [1], 0.5, "< 2.1 ms"),
+        ([0] * 31 + [1], 0.5, "< 2.15 s"),
     ],
 )
 def test_lateness_is_the_upper_bound_of_the_bucket_that_holds_the_quantile(histogram, quantile, shown):
@@ -47,7 +50,41 @@ def test_all_running_exits_0_and_shows_lateness_and_workloads(run, manager, runn
     assert (ran.code, ran.err) == (0, "")
     assert "engine   running" in ran.out
     assert "< 1.02 µs" in ran.out
-    assert "web/eth0" in ran.out
+    assert ran.out.splitlines()[-1].split()[:2] == ["web", "-"]
+
+
+def test_each_workload_shows_what_became_of_its_packets(run, manager, running):
+    manager.add_workload(
+        "web",
+        assignment={
+            "persona_id": "slow",
+            "persona_revision": 3,
+            "assigned_at": "2020-01-01T00:00:00Z",
+            "expires_at": None,
+        },
+        status={
+            "phase": "attached",
+            "applied_sequence": 0,
+            "warnings": ["the queue is short"],
+            "counters": {"egress": {"passed": {"packets": 1500}, "detoured": {"packets": 1400}}},
+            "lanes": {"egress": {"emitted": 1390, "lost": 10}},
+        },
+    )
+    ran = run("status", "--run-dir", running)
+    row = ran.out.splitlines()[-1]
+    assert row.startswith("web       slow@3")
+    assert row.endswith("d ago  -        1,490   0        10 loss  attached")
+    assert ran.err == "warning: web: the queue is short\n"
+
+
+def test_a_manager_that_does_not_answer_is_not_called_stopped(run, monkeypatch):
+    monkeypatch.setattr("netpersona.cli.status._asked", _unreachable)
+    ran = run("status", "--server", "http://elsewhere:1")
+    assert (ran.code, ran.out) == (1, "")
+
+
+def _unreachable(*_: object) -> None:
+    raise Unreachable("cannot reach the manager", "check --server")
 
 
 def test_one_that_does_not_run_exits_1(run, running):

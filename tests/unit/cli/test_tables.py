@@ -32,7 +32,7 @@ def test_a_moment_is_shown_as_its_age(moment, shown):
         (0, None, "unseen"),
         (7, {"phase": "attached", "applied_sequence": 7}, "attached"),
         (8, {"phase": "attached", "applied_sequence": 7}, "attached (pending)"),
-        (7, {"phase": "refused", "message": "no", "applied_sequence": 7}, "refused: no"),
+        (7, {"phase": "refused", "message": "no", "applied_sequence": 5}, "refused"),
     ],
 )
 def test_a_phase_says_what_the_agent_says_and_whether_it_is_behind(sequence, status, shown):
@@ -57,6 +57,28 @@ def test_a_persona_is_shown_with_its_revision(assignment, shown):
 )
 def test_an_attachment_is_shown_with_its_namespace(spec, shown):
     assert tables.place_of(spec) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(-1, "0s"), (119, "119s"), (120, "2min"), (7199, "119min"), (7200, "2h"), (172_800, "2d")],
+)
+def test_a_span_is_shown_in_its_largest_useful_unit(seconds, shown):
+    assert tables.span(seconds) == shown
+
+
+def test_a_moment_is_shown_to_the_second_with_its_age():
+    assert tables.moment_of("2030-01-01T12:59:57.6+01:00", NOON) == "2030-01-01 11:59:57 UTC, 2s ago"
+
+
+def test_troubles_are_messages_and_warnings_with_their_workload():
+    refused = {"phase": "refused", "message": "no", "applied_sequence": 0}
+    warned = {"phase": "attached", "message": "", "applied_sequence": 0, "warnings": ["the queue is short"]}
+    workloads = [
+        {"workload_id": name, "sequence": 0, "status": status}
+        for name, status in (("a", refused), ("b", warned), ("c", None))
+    ]
+    assert tables.troubles(workloads) == ["a is refused: no", "b: the queue is short"]
 
 
 def test_a_host_is_one_row():

@@ -45,7 +45,7 @@ def test_all_that_holds_exits_0_with_the_intervals(run, manager, answer):
     answer("done", [HOLDS, UNASKED])
     ran = run("verify", "web", "--probes", "50", "--interval", "1ms")
     assert ran.code == 0
-    assert "egress     latency   100        100.123   99.9 … 100.3  ms    yes" in ran.out
+    assert "egress     latency   100ms      100.1ms   99.9ms … 100.3ms  yes" in ran.out
     assert manager.sent("POST") == [(PATH, {"probes": 50, "interval": "1ms"})]
     assert "50 probes to web" in ran.err
 
@@ -56,6 +56,37 @@ def test_one_that_does_not_hold_exits_1_and_shows_all(run, answer):
     assert ran.code == 1
     assert len(ran.out.splitlines()) == 3
     assert ran.out.splitlines()[2].endswith("NO")
+    assert ran.err.endswith("does not hold: egress loss\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (None, "ms", "-"),
+        ("table", "", "table"),
+        (0.01, "", "1%"),
+        (0.000784894, "", "0.07849%"),
+        (0.0, "", "0%"),
+        (38_350_800.0, "bit/s", "38.35mbit"),
+        (420_000.0, "bit/s", "420kbit"),
+        (999.0, "bit/s", "999bit/s"),
+        (95.4681, "ms", "95.47ms"),
+        (123_456.0, "ms", "123500ms"),
+    ],
+)
+def test_amounts_are_written_as_in_a_document(value, unit, shown):
+    assert verify.amount(value, unit) == shown
+
+
+def test_an_interrupt_says_that_the_agent_goes_on(run, answer, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    answer("done", [HOLDS])
+    monkeypatch.setattr(verify, "_measure", interrupted)
+    ran = run("verify", "web")
+    assert ran.code == 130
+    assert "the agent sends the remaining probes" in ran.err
 
 
 def test_json_is_the_verification(run, answer):
@@ -78,7 +109,7 @@ def test_an_agent_that_never_answers_is_given_up(run, manager, answer, monkeypat
     monkeypatch.setattr(verify, "GRACE_S", -1000)
     ran = run("verify", "web")
     assert ran.code == 1
-    assert "no agent has finished" in ran.err
+    assert "no result within" in ran.err
 
 
 def test_an_unknown_workload_is_told_before_anything_is_sent(run, manager):

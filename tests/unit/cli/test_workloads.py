@@ -80,7 +80,7 @@ def test_a_missing_interface_is_a_warning(run, manager):
     answered(manager, status={"phase": "missing", "message": "no eth0", "applied_sequence": 0})
     ran = run("workload", "add", "web", "--interface", "eth0")
     assert ran.code == 0
-    assert "warning: missing: no eth0" in ran.err
+    assert "warning: no eth0; the workload is taken up" in ran.err
 
 
 def test_no_agent_is_a_warning(run, manager):

@@ -33,6 +33,22 @@ def test_lists_are_compared_item_by_item():
     assert changes == [Change("/filtering_rules/1/port", 2, 3, "live")]
 
 
+def test_an_entry_that_goes_or_comes_is_one_change():
+    queue = {"queue_id": 0, "priority": 7, "interrupt_coalescing": {"rx_usecs": 8}}
+    changes = diff(
+        persona(filtering_rules=[{"protocol": "tcp", "port": 1}]), persona(queue_configuration=[queue])
+    )
+    assert changes == [
+        Change(
+            "/filtering_rules/0",
+            {"protocol": "tcp", "port": 1, "direction": "both", "action": "forward"},
+            None,
+            "live",
+        ),
+        Change("/queue_configuration/0", None, queue, "reinit"),
+    ]
+
+
 def test_a_value_that_becomes_a_mapping_goes_and_the_keys_come():
     changes = diff(
         persona(egress={"loss": "1%"}), persona(egress={"loss": {"probability": "2%", "correlation": "5%"}})

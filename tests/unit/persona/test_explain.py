@@ -79,3 +79,11 @@ def test_what_flat_keys_became_and_warnings_end_the_text():
     assert "latencyMs: 50 became ingress.latency: 50ms, once per round trip" in text
     assert "bandwidthKbps: 0 became unlimited" in text
     assert "below 1280" in text.split("warnings:")[1]
+
+
+def test_a_seed_is_named_only_where_chance_has_a_say():
+    def switching(**link):
+        return explain(from_mapping({"persona_id": "p", "egress": link})).switching
+
+    assert not [line for line in switching(latency="10ms", bandwidth="1mbit") if "seed" in line]
+    assert [line for line in switching(latency="10ms", jitter="1ms") if "seed" in line]

@@ -24,6 +24,12 @@ def test_a_problem_says_file_line_column_key_and_remedy():
     assert said == "f:5:3: /egress/loss: 5 is outside 0 to 1; for 5 percent write 5%"
 
 
+def test_a_key_of_a_direction_is_sent_where_it_belongs():
+    for key in ("latency", "latancy"):
+        (said,) = problems(f"persona_id: p\nin_flight: keep\n{key}: 5ms\n")
+        assert said.startswith(f"f:3:1: /{key}: unknown key '{key}'; write latency below egress or ingress")
+
+
 def test_json_problems_have_places_too():
     text = '{\n  "persona_id": "voip",\n\t"egress": {"latency": "1ms", "los": 0.1}\n}'
     assert problems(text) == ["f:3:31: /egress/los: unknown key 'los'; did you mean loss?"]
