@@ -15,6 +15,8 @@ PATH_NS = 500_000
 PATH_SHARE = 0.01
 """And a percent of what is asked."""
 RATE_SHARE = 0.02
+ENDS_SPREAD = 5.0
+"""Deviations by which the delays of a burst's first and last probe may differ, which shifts its rate."""
 ENOUGH = 10
 """Probes that must have arrived before a delay is judged."""
 
@@ -59,9 +61,10 @@ def judge_rate(direction: str, wanted: Requested, burst: Sequence[Probe]) -> Row
         return row(None, None)
     found = rate([length for _, length in behind], [time_ns for time_ns, _ in behind])
     sent_ns = burst[-1].sent_ns - burst[0].sent_ns
-    if sent_ns > 0.7 * (captures[-1][0] - captures[0][0]):
+    took_ns = captures[-1][0] - captures[0][0]
+    if sent_ns > 0.7 * took_ns:
         return row(found, None)  # we were the bottleneck, not the link
-    slack = RATE_SHARE * wanted.rate_bps
+    slack = (RATE_SHARE + ENDS_SPREAD * wanted.spread_ns / took_ns) * wanted.rate_bps
     return row(found, found.covers(wanted.rate_bps, below=slack, above=slack))
 
 

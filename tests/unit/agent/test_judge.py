@@ -110,6 +110,12 @@ def test_a_burst_that_we_could_not_send_fast_enough_says_nothing() -> None:
     assert row.holds is None
 
 
+def test_jitter_may_shift_the_ends_of_a_burst() -> None:
+    conditions = {"bandwidth": "1mbit", "latency": "500ms", "jitter": "60ms", "distribution": "normal"}
+    assert judge_rate("egress", wanted(bandwidth="1mbit"), burst(0.95e6)).holds is False
+    assert judge_rate("egress", wanted(**conditions), burst(0.95e6)).holds is True
+
+
 def test_what_the_bucket_let_through_at_once_is_not_the_rate() -> None:
     asked = wanted(bandwidth="1mbit", burst="28kB")
     at_once = [Probe(n, n, (n,), False, 1400) for n in range(20)]
