@@ -26,7 +26,7 @@ def test_a_problem_says_file_line_column_key_and_remedy():
 
 def test_a_key_of_a_direction_is_sent_where_it_belongs():
     for key in ("latency", "latancy"):
-        (said,) = problems(f"persona_id: p\nin_flight: keep\n{key}: 5ms\n")
+        (said,) = problems(f"persona_id: p\negress: {{}}\n{key}: 5ms\n")
         assert said.startswith(f"f:3:1: /{key}: unknown key '{key}'; write latency below egress or ingress")
 
 
