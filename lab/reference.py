@@ -1,12 +1,18 @@
-"""Reference pages from the model and the OpenAPI document: ``python -m lab.reference [--check]``."""
+"""Reference pages from the model, the API and the command tree: ``python -m lab.reference [--check]``."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from enum import EnumMeta
 from pathlib import Path
+from typing import Any
 
+from typer.main import get_command
+
+from netpersona.cli.app import app
 from netpersona.persona.reference import reference as persona_page
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -20,22 +26,82 @@ def _cell(text: str) -> str:
 def api_page() -> str:
     """Every call of the REST API with its answers."""
     document = json.loads((REFERENCE / "openapi.json").read_text())
-    lines = [NOTE, "# The REST API", "", document["info"].get("description", ""), ""]
+    lines = [NOTE, "# The REST API", "", document["info"].get("description", "").strip(), ""]
     lines += ["| call | what it does | answers |", "|---|---|---|"]
     for path, calls in document["paths"].items():
         for method, call in calls.items():
             answers = ", ".join(sorted(call["responses"]))
-            lines.append(f"| `{method.upper()} {path}` | {_cell(call.get('summary', ''))} | {answers} |")
+            lines.append(f"| `{method.upper()} {path}` | {_deed(call)} | {answers} |")
     return "\n".join([*lines, ""])
 
 
-PAGES = {"persona.md": persona_page, "api.md": api_page}
+def _deed(call: Mapping[str, Any]) -> str:
+    """What a call does: the first paragraph of its description, else its name."""
+    about: str = call.get("description") or f"{call.get('summary', '')}."
+    return _cell(about.split("\n\n")[0])
 
 
-def main() -> int:
+def cli_page() -> str:
+    """Every command with its options."""
+    root = get_command(app)
+    lines = [NOTE, "# The command line", "", (root.help or "").strip(), "", *_options(root)]
+    lines += [
+        "Answers are on stdout, everything else on stderr. Exit codes: 0 done, 1 refused or not as"
+        " asked (`diff`: there are differences, `verify`: something does not hold), 2 wrong usage, 130"
+        " interrupted.",
+        "Tables are for people; programs read `-o json`. Colour is left out under `NO_COLOR`.",
+        "",
+    ]
+    for name, command in _commands(root):
+        lines += [f"## `{_usage(name, command)}`", "", (command.help or "").strip(), "", *_options(command)]
+        lines += [
+            f"`{example}`\n" for example in [(command.epilog or "").removeprefix("Example: ")] if example
+        ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _commands(group: Any, prefix: str = "netpersona") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", command
+
+
+def _usage(name: str, command: Any) -> str:
+    """The command with its arguments and the options it cannot do without."""
+    words = [name]
+    for parameter in command.params:
+        word = parameter.metavar or parameter.name.upper()
+        if parameter.param_type_name == "argument":
+            words.append(word if parameter.required or word.startswith("[") else f"[{word}]")
+        elif parameter.required:
+            words.append(f"{parameter.opts[-1]} {word}")
+    return " ".join(words)
+
+
+def _options(command: Any) -> list[str]:
+    rows = [_option(option) for option in command.params if option.param_type_name == "option"]
+    return ["| option | default | meaning |", "|---|---|---|", *rows, ""] if rows else []
+
+
+def _option(option: Any) -> str:
+    annotation = option.type_descriptor.annotation
+    choices = "|".join(annotation) if isinstance(annotation, EnumMeta) else None
+    value = "" if option.is_flag else f" {choices or option.metavar or option.name.upper()}"
+    default = option.show_default if isinstance(option.show_default, str) else option.default
+    shown = "" if default is None or option.is_flag or option.required else f"{default}"
+    about = f"{option.help or ''}{f' Environment: `{option.envvar}`.' if option.envvar else ''}"
+    return f"| `{_cell(', '.join(option.opts) + value)}` | {_cell(shown)} | {_cell(about)} |"
+
+
+PAGES = {"persona.md": persona_page, "api.md": api_page, "cli.md": cli_page}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a page is not up to date")
-    check = parser.parse_args().check
+    check = parser.parse_args(argv).check
     stale = [name for name, page in PAGES.items() if not _is_current(REFERENCE / name, page())]
     if check and stale:
         print(f"run `make docs`: {', '.join(stale)} not up to date", file=sys.stderr)

@@ -65,6 +65,7 @@ def global_options(
         str | None,
         typer.Option(
             envvar="NETPERSONA_SERVER",
+            metavar="ADDRESS",
             help="unix:PATH or http://HOST:PORT.",
             show_default="the socket in --run-dir",
         ),
@@ -73,20 +74,23 @@ def global_options(
         Path | None,
         typer.Option(
             envvar="NETPERSONA_TOKEN_FILE",
+            metavar="FILE",
             help="File with the bearer token for TCP.",
             show_default="STATE_DIR/manager/token",
         ),
     ] = None,
     run_dir: Annotated[
-        Path, typer.Option(envvar="NETPERSONA_RUN_DIR", help="Sockets, pins and process files.")
+        Path,
+        typer.Option(envvar="NETPERSONA_RUN_DIR", metavar="DIR", help="Sockets, pins and process files."),
     ] = DEFAULT_RUN_DIR,
     state_dir: Annotated[
-        Path, typer.Option(envvar="NETPERSONA_STATE_DIR", help="Database, token, journal and logs.")
+        Path,
+        typer.Option(envvar="NETPERSONA_STATE_DIR", metavar="DIR", help="Database, token, journal and logs."),
     ] = DEFAULT_STATE_DIR,
 ) -> None:
     """Give any workload a network persona: switched live in microseconds, verified and explained.
 
-    These options may stand before or after the command.
+    The options below may stand before or after the command.
     """
     given = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
     ctx.obj = Settings(server, token_file, run_dir, state_dir, transport=given.transport)

@@ -29,10 +29,14 @@ def assign(
     ctx: typer.Context,
     workload: Workload,
     persona: Annotated[
-        str | None, typer.Argument(help="A stored persona or a preset.", autocompletion=completion.personas)
+        str | None,
+        typer.Argument(
+            metavar="PERSONA", help="A stored persona or a preset.", autocompletion=completion.personas
+        ),
     ] = None,
     file: Annotated[
-        str | None, typer.Option("-f", "--file", help="Apply this file first, then assign its persona.")
+        str | None,
+        typer.Option("-f", "--file", metavar="FILE", help="Apply this file first, then assign its persona."),
     ] = None,
     ttl: Annotated[
         str | None,

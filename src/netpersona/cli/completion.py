@@ -24,7 +24,9 @@ class Shell(StrEnum):
     fish = "fish"
 
 
-def completion(shell: Annotated[Shell, typer.Argument(help="The shell to complete in.")]) -> None:
+def completion(
+    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="The shell to complete in.")],
+) -> None:
     """Print the script that makes a shell complete netpersona's commands, options and names."""
     from typer._completion_shared import get_completion_script
 

@@ -25,7 +25,7 @@ def describe(
     kind: Annotated[
         str, typer.Argument(metavar="[persona|workload]", autocompletion=completion.kinds_and_names)
     ],
-    name: Annotated[str | None, typer.Argument(autocompletion=completion.of_kind)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=completion.of_kind)] = None,
     output: Output = Format.table,
 ) -> None:
     """Show all that is known of a persona or a workload; the kind may be left out where the name says it."""

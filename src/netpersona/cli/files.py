@@ -52,7 +52,8 @@ def schema() -> None:
 
 def presets(
     name: Annotated[
-        str | None, typer.Argument(help="Print this one's document.", autocompletion=completion.presets)
+        str | None,
+        typer.Argument(metavar="NAME", help="Print this one's document.", autocompletion=completion.presets),
     ] = None,
     output: Output = Format.table,
 ) -> None:
@@ -119,7 +120,7 @@ def diff(
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option("-f", "--file", help="Compare what is stored with these documents."),
+        typer.Option("-f", "--file", metavar="FILE", help="Compare what is stored with these documents."),
     ] = None,
     output: Output = Format.table,
 ) -> None:

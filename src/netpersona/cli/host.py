@@ -21,7 +21,8 @@ def up(
         typer.Option(envvar="NETPERSONA_LISTEN", metavar="HOST:PORT", help="Where the API listens on TCP."),
     ] = DEFAULT_LISTEN,
     user: Annotated[
-        str | None, typer.Option(help="Who the manager runs as.", show_default="a user of its own")
+        str | None,
+        typer.Option(metavar="NAME", help="Who the manager runs as.", show_default="a user of its own"),
     ] = None,
     output: Output = Format.table,
 ) -> None:

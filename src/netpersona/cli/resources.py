@@ -46,7 +46,7 @@ def get(
     ctx: typer.Context,
     kind: Annotated[str, typer.Argument(metavar="personas|workloads|hosts", autocompletion=complete_kind)],
     name: Annotated[
-        str | None, typer.Argument(help="Only this one.", autocompletion=completion.of_kind)
+        str | None, typer.Argument(metavar="NAME", help="Only this one.", autocompletion=completion.of_kind)
     ] = None,
     output: Output = Format.table,
 ) -> None:
@@ -64,7 +64,9 @@ def get(
 
 def apply(
     ctx: typer.Context,
-    file: Annotated[list[str], typer.Option("-f", "--file", help="File, directory or -; may be repeated.")],
+    file: Annotated[
+        list[str], typer.Option("-f", "--file", metavar="FILE", help="File, directory or -; may be repeated.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change and change nothing.")
     ] = False,
@@ -113,8 +115,10 @@ def _send(api: Api, persona: Persona, stored: dict[str, Any] | None, *, dry_run:
 def _applied(results: Sequence[Applied], dry_run: bool) -> View:
     suffix = " (dry run)" if dry_run else ""
     return View(
-        columns=("PERSONA", "RESULT"),
-        rows=[(name, f"{what}{suffix}") for name, what, _ in results],
+        columns=("PERSONA", "RESULT", "IN USE BY"),
+        rows=[
+            (name, f"{what}{suffix}", ",".join(r.get("in_use_by") or ()) or "-") for name, what, r in results
+        ],
         data=[
             {"persona_id": name, "result": what, "dry_run": dry_run, "revision": resource.get("revision")}
             for name, what, resource in results

@@ -34,10 +34,13 @@ class Facing(StrEnum):
 
 def add(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="What to call the workload.")],
-    interface: Annotated[str, typer.Option(help="Its interface: in --netns, else on the host.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the workload.")],
+    interface: Annotated[
+        str, typer.Option(metavar="NAME", help="Its interface: in --netns, else on the host.")
+    ],
     netns: Annotated[
-        str | None, typer.Option(help="Network namespace: a name under /run/netns, or a path.")
+        str | None,
+        typer.Option(metavar="NAME|PATH", help="Network namespace: a name under /run/netns, or a path."),
     ] = None,
     kind: Annotated[
         Kind | None, typer.Option(help="What it is.", show_default="netns with --netns, else interface")
@@ -45,7 +48,7 @@ def add(
     facing: Annotated[
         Facing, typer.Option(help="Which end the interface is: the workload's own, or the network's.")
     ] = Facing.auto,
-    host: Annotated[str, typer.Option(help="The host whose agent looks after it.")] = "local",
+    host: Annotated[str, typer.Option(metavar="NAME", help="The host whose agent looks after it.")] = "local",
     allow_management: Annotated[
         bool, typer.Option("--allow-management", help="Accept the default route's or your login's interface.")
     ] = False,

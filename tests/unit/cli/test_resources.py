@@ -19,7 +19,10 @@ def test_apply_creates_replaces_and_leaves_alone(run, manager, two):
     manager.add_persona(persona_id="old", mtu=1400)
     ran = run("apply", "-f", two)
     assert ran.code == 0
-    assert [line.split() for line in ran.out.splitlines()[1:]] == [["old", "replaced"], ["new", "created"]]
+    assert [line.split() for line in ran.out.splitlines()[1:]] == [
+        ["old", "replaced", "-"],
+        ["new", "created", "-"],
+    ]
     assert [path for path, _ in manager.sent("PUT")] == ["/v1/personas/old"]
     assert [body["persona_id"] for _, body in manager.sent("POST")] == ["new"]
 

@@ -1,0 +1,32 @@
+"""The committed reference pages are what the model, the API and the command tree say."""
+
+from __future__ import annotations
+
+import pytest
+from lab import reference
+
+
+def test_the_pages_are_up_to_date():
+    assert reference.main(["--check"]) == 0, "run `make docs`"
+
+
+def test_a_stale_page_is_told(tmp_path, monkeypatch, capsys):
+    (tmp_path / "openapi.json").write_text((reference.REFERENCE / "openapi.json").read_text())
+    monkeypatch.setattr(reference, "REFERENCE", tmp_path)
+    assert reference.main(["--check"]) == 1
+    assert "cli.md" in capsys.readouterr().err
+    assert reference.main([]) == 0
+    assert reference.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "## `netpersona assign WORKLOAD [PERSONA]`",
+        "## `netpersona workload add NAME --interface NAME`",
+        "| `--ttl DURATION` |  | Fall back by itself after this long. |",
+        "| `-o, --output table\\|json\\|yaml\\|name` | table | How to print the answer. |",
+    ],
+)
+def test_the_command_page_shows_arguments_and_options(line):
+    assert line in reference.cli_page().splitlines()
