@@ -47,7 +47,7 @@ static __always_inline int np_lane_is_busy(const struct np_view *view)
 		return 0;
 	if (sent != READ_ONCE(view->lane->settled))
 		return 1;
-	return (__s64)(view->now - READ_ONCE(view->lane->quiet_ns)) < NP_LANE_QUIET_NS;
+	return (__s64)(bpf_ktime_get_ns() - READ_ONCE(view->lane->quiet_ns)) < NP_LANE_QUIET_NS;
 }
 
 /* Room for the header in front, with `inner_tci` (a second accelerated tag)
@@ -93,11 +93,11 @@ static __always_inline int np_take_tags(struct __sk_buff *skb, struct np_detour 
 
 /* The sequence is taken last: a gap is a packet that the TAP did not take. */
 static __always_inline int np_send_to_engine(struct __sk_buff *skb, struct np_view *view,
-					     const struct np_engine_state *engine, __u8 flags,
-					     __u8 queue, __u8 priority)
+					     const struct np_engine_state *engine, __u64 now,
+					     __u8 flags, __u8 queue, __u8 priority)
 {
 	struct np_detour header = {
-		.arrived_ns = view->now,
+		.arrived_ns = now,
 		.ethertype_be = bpf_htons(NP_ETHERTYPE_DETOUR),
 		.attachment = view->attachment,
 		.generation = view->generation,
@@ -113,7 +113,6 @@ static __always_inline int np_send_to_engine(struct __sk_buff *skb, struct np_vi
 		return TC_ACT_SHOT;
 	}
 	header.sequence = __sync_fetch_and_add(&view->lane->sent, 1) + 1;
-	view->lane->sent_ns = view->now;
 	if (bpf_skb_store_bytes(skb, 0, &header, sizeof(header), 0))
 		return TC_ACT_SHOT; /* seen by the engine as a gap */
 	return bpf_redirect(engine->tap_ifindex, 0);

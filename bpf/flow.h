@@ -36,12 +36,17 @@ struct np_flow_key {
 
 struct np_flow {
 	__u64 last_ns;
-	__u32 generation; /* that `reason` and `queue` were decided under */
-	__u8 origin;      /* who opened it: NP_EGRESS or NP_INGRESS */
-	__u8 reason;      /* NP_PASSED, or why it is cut */
-	__u8 queue;
-	__u8 tcp;         /* NP_TCP_* above */
+	/* generation << 32 | verdict: one word, because around a switch two CPUs
+	 * judge a flow under two generations, and their verdicts must not mix */
+	__u64 decided;
+	__u32 origin; /* who opened it: NP_EGRESS or NP_INGRESS */
+	__u32 tcp;    /* NP_TCP_* above */
 };
+
+static __always_inline __u64 np_decided(const struct np_view *view, __u32 verdict)
+{
+	return (__u64)view->generation << 32 | verdict;
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -122,22 +127,27 @@ static __always_inline int np_may_open(const struct np_packet *packet)
 	return !np_is_icmp_error(packet);
 }
 
+static __always_inline int np_is_closed(__u32 tcp)
+{
+	return tcp & NP_TCP_RESET || (tcp & NP_TCP_FINS) == NP_TCP_FINS;
+}
+
+/* The two directions of a flow may be on two CPUs, hence the atomic or. */
 static __always_inline void np_note_tcp(struct np_view *view, struct np_flow *flow, __u8 flags,
 					int from_opener)
 {
-	__u8 before = flow->tcp, after = before;
+	__u32 seen = 0, before;
 
 	if (flags & NP_TCP_FIN)
-		after |= from_opener ? NP_TCP_OPENER_FIN : NP_TCP_RESPONDER_FIN;
+		seen |= from_opener ? NP_TCP_OPENER_FIN : NP_TCP_RESPONDER_FIN;
 	if (flags & NP_TCP_RST)
-		after |= NP_TCP_RESET;
+		seen |= NP_TCP_RESET;
 	else if (!from_opener)
-		after |= NP_TCP_ANSWERED;
-	if (after == before)
+		seen |= NP_TCP_ANSWERED;
+	if (!(seen & ~READ_ONCE(flow->tcp)))
 		return;
-	flow->tcp = after;
-	if (!(before & NP_TCP_RESET) && (before & NP_TCP_FINS) != NP_TCP_FINS &&
-	    (after & NP_TCP_RESET || (after & NP_TCP_FINS) == NP_TCP_FINS))
+	before = __sync_fetch_and_or(&flow->tcp, seen);
+	if (!np_is_closed(before) && np_is_closed(before | seen))
 		view->counters->flows_closed++;
 }
 
@@ -146,18 +156,16 @@ static __always_inline void np_note_tcp(struct np_view *view, struct np_flow *fl
 static __always_inline __u32 np_flow_verdict(struct np_view *view, struct np_flow *flow,
 					     const struct np_packet *packet, __u32 direction)
 {
-	__u32 verdict, reason;
+	__u64 decided = READ_ONCE(flow->decided);
+	__u32 verdict;
 
-	if (flow->generation == view->generation)
-		return np_verdict(flow->reason, flow->queue);
+	if (decided >> 32 == view->generation)
+		return decided;
 	verdict = np_judge(view, packet, direction, flow->origin);
-	reason = verdict & 255;
-	if (view->policy->flags & NP_POLICY_KEEP_FLOWS && flow->reason == NP_PASSED)
-		reason = NP_PASSED;
-	flow->reason = reason;
-	flow->queue = verdict >> 8;
-	flow->generation = view->generation;
-	return np_verdict(reason, verdict >> 8);
+	if (view->policy->flags & NP_POLICY_KEEP_FLOWS && (decided & 255) == NP_PASSED)
+		verdict = np_verdict(NP_PASSED, verdict >> 8);
+	WRITE_ONCE(flow->decided, np_decided(view, verdict));
+	return verdict;
 }
 
 static __always_inline void np_create_flow(struct np_view *view, const struct np_flow_key *key,
@@ -166,10 +174,8 @@ static __always_inline void np_create_flow(struct np_view *view, const struct np
 {
 	struct np_flow flow = {
 		.last_ns = view->now,
-		.generation = view->generation,
+		.decided = np_decided(view, verdict),
 		.origin = origin,
-		.reason = NP_PASSED,
-		.queue = verdict >> 8,
 		.tcp = np_is_opening_syn(packet) ? 0 : NP_TCP_ANSWERED,
 	};
 

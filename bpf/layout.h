@@ -47,7 +47,7 @@ struct np_binding {
 	__u64 active;             /* the one word that a switch stores */
 	__u32 ifindex;            /* 0: attachment not in use */
 	__u32 facing;
-	struct np_lease lease[NP_LEASES]; /* lease[generation % NP_LEASES] */
+	struct np_lease lease[NP_LEASES]; /* lease[generation / 2 % NP_LEASES] */
 	__u64 reserved[6];        /* pads to 128 bytes: two cache lines */
 };
 
@@ -61,8 +61,7 @@ struct np_binding {
 #define NP_LANE_QUIET_NS 200000
 struct np_lane {
 	__u64 sent;               /* packets given to the engine (sequence) */
-	__u64 sent_ns;
-	__u64 reserved_kernel[6];
+	__u64 reserved_kernel[7];
 	__u64 settled;            /* of those, emitted, dropped or known lost */
 	__u64 quiet_ns;           /* when settled last moved */
 	__u64 reserved_engine[6];

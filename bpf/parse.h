@@ -12,6 +12,7 @@
 
 #define NP_MAX_VLAN_TAGS 2
 #define NP_MAX_EXTENSIONS 8 /* IPv6 extension headers followed */
+#define NP_NEAR 0x1ff       /* offsets that are read in place */
 
 #define NP_IPV4_DF_MF_MASK 0x3fff /* MF and offset */
 #define NP_IPV4_MF 0x2000
@@ -78,6 +79,18 @@ struct np_ipv6_extension {
 	__u32 id_be;
 };
 
+/* Bytes of the frame: read in place where they are linear, which the headers of
+ * nearly all packets are, else by the helper. Not 0 where the frame ends before. */
+static __always_inline int np_load(struct __sk_buff *skb, __u32 offset, void *to, const __u32 size)
+{
+	const void *start = (const void *)(long)skb->data + (offset & NP_NEAR);
+
+	if (offset > NP_NEAR || start + size > (const void *)(long)skb->data_end)
+		return bpf_skb_load_bytes(skb, offset, to, size);
+	__builtin_memcpy(to, start, size);
+	return 0;
+}
+
 #define NP_TCP_FIN 0x01
 #define NP_TCP_SYN 0x02
 #define NP_TCP_RST 0x04
@@ -89,7 +102,7 @@ static __always_inline int np_parse_ipv4(struct __sk_buff *skb, struct np_packet
 	__u16 fragment;
 	__u8 words;
 
-	if (bpf_skb_load_bytes(skb, p->network, &ip, sizeof(ip)))
+	if (np_load(skb, p->network, &ip, sizeof(ip)))
 		return NP_MALFORMED;
 	words = ip.version_ihl & 15;
 	if (ip.version_ihl >> 4 != 4 || words < 5)
@@ -131,7 +144,7 @@ static __always_inline int np_parse_ipv6(struct __sk_buff *skb, struct np_packet
 {
 	struct np_ipv6 ip;
 
-	if (bpf_skb_load_bytes(skb, p->network, &ip, sizeof(ip)))
+	if (np_load(skb, p->network, &ip, sizeof(ip)))
 		return NP_MALFORMED;
 	if ((bpf_ntohl(ip.version_class_flow_be) >> 28) != 6)
 		return NP_MALFORMED;
@@ -148,7 +161,7 @@ static __always_inline int np_parse_ipv6(struct __sk_buff *skb, struct np_packet
 			return NP_PARSED;
 		if (p->fragment == NP_LATER_FRAGMENT)
 			return NP_PARSED;
-		if (bpf_skb_load_bytes(skb, p->transport, &extension, sizeof(extension)))
+		if (np_load(skb, p->transport, &extension, sizeof(extension)))
 			return NP_MALFORMED;
 		if (p->protocol == IPPROTO_FRAGMENT) {
 			np_note_ipv6_fragment(p, &extension);
@@ -180,7 +193,7 @@ static __always_inline int np_parse_ports(struct __sk_buff *skb, struct np_packe
 {
 	__u16 ports[2];
 
-	if (bpf_skb_load_bytes(skb, p->transport, ports, sizeof(ports)))
+	if (np_load(skb, p->transport, ports, sizeof(ports)))
 		return NP_MALFORMED;
 	p->source_port = bpf_ntohs(ports[0]);
 	p->destination_port = bpf_ntohs(ports[1]);
@@ -193,7 +206,7 @@ static __always_inline int np_parse_icmp(struct __sk_buff *skb, struct np_packet
 {
 	struct { __u8 type, code; __u16 checksum, id_be, sequence; } icmp;
 
-	if (bpf_skb_load_bytes(skb, p->transport, &icmp, sizeof(icmp)))
+	if (np_load(skb, p->transport, &icmp, sizeof(icmp)))
 		return NP_MALFORMED;
 	p->icmp_type = icmp.type;
 	p->transport_length = sizeof(icmp);
@@ -212,7 +225,7 @@ static __always_inline int np_parse_tcp(struct __sk_buff *skb, struct np_packet 
 		return NP_MALFORMED;
 	if (quoted)
 		return NP_PARSED;
-	if (bpf_skb_load_bytes(skb, p->transport + 12, offset_flags, sizeof(offset_flags)))
+	if (np_load(skb, p->transport + 12, offset_flags, sizeof(offset_flags)))
 		return NP_MALFORMED;
 	p->transport_length = (offset_flags[0] >> 4) * 4;
 	p->tcp_flags = offset_flags[1];
@@ -251,13 +264,13 @@ static __always_inline int np_parse_ethernet(struct __sk_buff *skb, struct np_pa
 {
 	__u16 type_be, offset = ETH_HLEN - 2;
 
-	if (bpf_skb_load_bytes(skb, offset, &type_be, sizeof(type_be)))
+	if (np_load(skb, offset, &type_be, sizeof(type_be)))
 		return NP_MALFORMED;
 	for (int i = 0; i < NP_MAX_VLAN_TAGS; i++) {
 		if (type_be != bpf_htons(ETH_P_8021Q) && type_be != bpf_htons(ETH_P_8021AD))
 			break;
 		offset += 4;
-		if (bpf_skb_load_bytes(skb, offset, &type_be, sizeof(type_be)))
+		if (np_load(skb, offset, &type_be, sizeof(type_be)))
 			return NP_MALFORMED;
 	}
 	p->ethertype = bpf_ntohs(type_be);

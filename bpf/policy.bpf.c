@@ -105,7 +105,8 @@ static __always_inline int np_bypass(struct __sk_buff *skb, struct np_view *view
 static __noinline int np_detour(struct __sk_buff *skb, struct np_view *view, __u8 flags,
 				__u8 queue, __u8 priority)
 {
-	const struct np_engine_state *engine = np_engine(view->now);
+	__u64 now = bpf_ktime_get_ns();
+	const struct np_engine_state *engine = np_engine(now);
 
 	if (!engine)
 		return np_bypass(skb, view);
@@ -113,14 +114,14 @@ static __noinline int np_detour(struct __sk_buff *skb, struct np_view *view, __u
 		np_count(skb, view, NP_TOO_BIG);
 	np_count(skb, view, NP_DETOURED);
 	np_count(skb, view, NP_PASSED);
-	return np_send_to_engine(skb, view, engine, flags, queue, priority);
+	return np_send_to_engine(skb, view, engine, now, flags, queue, priority);
 }
 
 /* No conditions for this packet: straight on, unless it would overtake. */
 static __always_inline int np_straight(struct __sk_buff *skb, struct np_view *view, __u8 queue,
 				       __u8 priority)
 {
-	if (np_lane_is_busy(view) && np_engine(view->now))
+	if (np_lane_is_busy(view) && np_engine(bpf_ktime_get_ns()))
 		return np_detour(skb, view, NP_DETOUR_PASS, queue, priority);
 	np_count(skb, view, NP_PASSED);
 	return NP_GO_ON;

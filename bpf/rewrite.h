@@ -13,7 +13,7 @@ static __always_inline void np_write_dscp_ipv4(struct __sk_buff *skb, __u32 netw
 	__u8 old[2], new[2];
 	__u16 from, to;
 
-	if (bpf_skb_load_bytes(skb, network, old, sizeof(old)))
+	if (np_load(skb, network, old, sizeof(old)))
 		return;
 	new[0] = old[0];
 	new[1] = dscp << 2 | (old[1] & NP_ECN_MASK);
@@ -29,7 +29,7 @@ static __always_inline void np_write_dscp_ipv6(struct __sk_buff *skb, __u32 netw
 {
 	__u16 old, new;
 
-	if (bpf_skb_load_bytes(skb, network, &old, sizeof(old)))
+	if (np_load(skb, network, &old, sizeof(old)))
 		return;
 	new = bpf_htons((bpf_ntohs(old) & ~(63 << 6)) | dscp << 6);
 	if (new != old)

@@ -6,12 +6,13 @@
 #include "maps.h"
 
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
 struct np_view {
 	const struct np_policy *policy; /* null: slot 0 */
 	struct np_counters *counters;
 	struct np_lane *lane;
-	__u64 now;
+	__u64 now; /* as of the last timer tick: a cheaper clock, good enough for idle times */
 	__u32 attachment;
 	__u32 direction;
 	__u32 generation;
@@ -55,10 +56,10 @@ static __always_inline __u64 np_word_in_force(const struct np_binding *binding,
 					      struct np_view *view)
 {
 	__u64 word = READ_ONCE(binding->active);
-	const struct np_lease *lease = &binding->lease[(word >> 32) % NP_LEASES];
+	const struct np_lease *lease = &binding->lease[(word >> 33) % NP_LEASES];
 	__u64 expires = READ_ONCE(lease->expires_ns);
 
-	if (!expires || view->now < expires)
+	if (!expires || bpf_ktime_get_ns() < expires)
 		return word;
 	view->counters->expired++;
 	return READ_ONCE(lease->fallback);
@@ -94,7 +95,7 @@ static __always_inline int np_look(struct __sk_buff *skb, __u32 direction, struc
 	view->lane = bpf_map_lookup_elem(&lanes, &index);
 	if (!binding || !view->counters || !view->lane)
 		return 0;
-	view->now = bpf_ktime_get_ns();
+	view->now = bpf_ktime_get_coarse_ns(); /* Linux 5.11 */
 	word = np_word_in_force(binding, view);
 	view->generation = word >> 32;
 	view->slot = word;

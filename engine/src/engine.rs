@@ -28,6 +28,9 @@ use crate::way::Way;
 
 /// Packets read in one turn: bounds how long departures and the heartbeat wait for reads.
 const BATCH: usize = 64;
+/// Packets written before one is read: while a backlog is written, such as a drained queue of
+/// 100,000 packets, the TAP's ring must not overflow, and the heartbeat must go on.
+const WRITES: usize = 8;
 /// A departure this near is waited for in place: a sleep would take longer.
 const NEAR_NS: u64 = 5_000;
 /// Longest that a packet is believed to have waited in the TAP's ring.
@@ -117,7 +120,6 @@ pub struct Engine<P, C> {
     lateness: Histogram,
     head: Head,
     next_tick: u64,
-    next_beat: u64,
 }
 
 impl<P: Port, C: Clock> Engine<P, C> {
@@ -144,7 +146,6 @@ impl<P: Port, C: Clock> Engine<P, C> {
             lateness: Histogram::default(),
             head: Head::default(),
             next_tick: now,
-            next_beat: now,
         }
     }
 
@@ -156,9 +157,10 @@ impl<P: Port, C: Clock> Engine<P, C> {
     pub fn turn(&mut self) -> io::Result<u64> {
         let mut more = true;
         for _ in 0..BATCH {
-            self.depart(self.clock.now());
+            let now = self.clock.now();
+            self.depart(now);
             more = self.receive()?;
-            if !more {
+            if !more || now >= self.next_tick {
                 break;
             }
         }
@@ -262,52 +264,46 @@ impl<P: Port, C: Clock> Engine<P, C> {
         }
     }
 
-    /// Writes all that is due at `now`.
+    /// Writes what is due at `now`, the longest due first, but not more than `WRITES`.
     fn depart(&mut self, now: u64) {
+        let mut left = WRITES;
         while let Some(&Reverse((due, index))) = self.departures.peek() {
-            if due > now {
+            if due > now || left == 0 {
                 break;
             }
             self.departures.pop();
-            if self.ways[index]
-                .as_ref()
-                .is_some_and(|way| way.is_scheduled(due))
-            {
-                self.emit(index, now);
+            let way = self.ways[index].as_ref();
+            if way.is_some_and(|way| way.is_scheduled(due)) {
+                left -= self.emit(index, left, now);
                 self.schedule(index, self.clock.now());
             }
         }
     }
 
-    fn emit(&mut self, index: usize, now: u64) {
+    /// Writes at most `limit` packets of a lane; returns how many.
+    fn emit(&mut self, index: usize, limit: usize, now: u64) -> usize {
         let Self {
             port,
             head,
             clock,
             stats,
             lateness,
-            memory,
-            next_beat,
             ..
         } = self;
         let Some(way) = self.ways[index].as_deref_mut() else {
-            return;
+            return 0;
         };
-        let mut dropped = 0;
-        way.poll(now, |frame, due| {
-            let now = clock.now();
-            // Writing a long backlog must not look like death to the kernel programs.
-            if now >= *next_beat {
-                memory.beat(now);
-                *next_beat = now + HEARTBEAT_NS;
-            }
-            lateness.record(now.saturating_sub(due));
+        let (mut written, mut dropped) = (0, 0);
+        way.poll(limit, now, |frame, due| {
+            written += 1;
+            lateness.record(clock.now().saturating_sub(due));
             stats.writes += 1;
             if write(port, head, &frame).is_err() {
                 dropped += u64::from(frame.segments());
             }
         });
         way.stats_mut().dropped_emit += dropped;
+        written
     }
 
     /// Tells the kernel what is settled, and puts the lane's next departure on the list.
@@ -328,7 +324,6 @@ impl<P: Port, C: Clock> Engine<P, C> {
             return;
         }
         self.next_tick = now + HEARTBEAT_NS;
-        self.next_beat = self.next_tick;
         self.memory.beat(now);
         for slot in &mut self.ways {
             let Some(way) = slot else { continue };

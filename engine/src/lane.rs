@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use crate::bindings::is_newer;
 use crate::judge::{Judge, Piece, Wait};
 use crate::layout::LaneStats;
 use crate::packet::{Class, Packet};
@@ -102,8 +103,13 @@ impl<P: Packet> Lane<P> {
 
     /// Hands out all that is due at or before `now`, with its due time, in order.
     pub fn poll(&mut self, now: u64, emit: impl FnMut(P, u64)) {
+        self.poll_at_most(usize::MAX, now, emit);
+    }
+
+    /// [`Self::poll`] that stops after `limit` packets; `next_due` then lies behind `now`.
+    pub fn poll_at_most(&mut self, limit: usize, now: u64, emit: impl FnMut(P, u64)) {
         self.pipe.advance(now);
-        self.pipe.emit(emit);
+        self.pipe.emit(limit, emit);
     }
 
     /// Segments in queues and delay line.
@@ -207,9 +213,4 @@ impl<P: Packet> Lane<P> {
             order: self.arrivals,
         }
     }
-}
-
-/// Whether generation `a` comes after `b`; generations wrap.
-fn is_newer(a: u32, b: u32) -> bool {
-    a != b && a.wrapping_sub(b) < 1 << 31
 }

@@ -52,8 +52,7 @@ pub const LANE_QUIET_NS: u64 = 200_000;
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct LaneShared {
     pub sent: u64,
-    pub sent_ns: u64,
-    pub reserved_kernel: [u64; 6],
+    pub reserved_kernel: [u64; 7],
     pub settled: u64,
     pub quiet_ns: u64,
     pub reserved_engine: [u64; 6],

@@ -13,6 +13,7 @@ pub mod buffer;
 pub mod chance;
 pub mod checksum;
 pub mod clock;
+pub mod counters;
 pub mod delay;
 pub mod engine;
 pub mod fragment;

@@ -154,12 +154,15 @@ impl<P: Packet> Pipe<P> {
         self.last_due = self.last_due.max(self.now.saturating_add(guard_ns));
     }
 
-    /// Hands out what is due, with its due time.
-    pub fn emit(&mut self, mut emit: impl FnMut(P, u64)) {
-        while let Some(Entry {
-            packet, share, due, ..
-        }) = self.line.pop_due(self.now)
-        {
+    /// Hands out what is due, with its due time: at most `limit` packets.
+    pub fn emit(&mut self, limit: usize, mut emit: impl FnMut(P, u64)) {
+        for _ in 0..limit {
+            let Some(Entry {
+                packet, share, due, ..
+            }) = self.line.pop_due(self.now)
+            else {
+                return;
+            };
             self.tally.emitted += u64::from(packet.segments());
             self.settle(share);
             emit(packet, due);

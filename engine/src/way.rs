@@ -120,10 +120,10 @@ impl Way {
             .admit(now, followed.generation, &followed.plan, class, frame);
     }
 
-    /// Hands out what is due at `now`, with its due time.
-    pub fn poll(&mut self, now: u64, emit: impl FnMut(Frame, u64)) {
+    /// Hands out at most `limit` frames that are due at `now`, with their due time.
+    pub fn poll(&mut self, limit: usize, now: u64, emit: impl FnMut(Frame, u64)) {
         self.scheduled = u64::MAX;
-        self.lane.poll(now, emit);
+        self.lane.poll_at_most(limit, now, emit);
     }
 
     /// The departure that the engine does not know of yet.

@@ -25,7 +25,7 @@ fn rows() -> Vec<(String, usize)> {
     mirrored! {
         "np_lease" => Lease { expires_ns, fallback }
         "np_binding" => Binding { active, ifindex, facing, lease, reserved }
-        "np_lane" => LaneShared { sent, sent_ns, settled, quiet_ns }
+        "np_lane" => LaneShared { sent, settled, quiet_ns }
         "np_engine_state" => EngineState { heartbeat_ns, tap_ifindex }
         "np_rule" => Rule {
             protocol, direction, action, queue, family, source_prefix, destination_prefix, port_low,

@@ -40,7 +40,6 @@ class CounterRecord(TypedDict):
 
 class LaneRecord(TypedDict):
     sent: int
-    sent_ns: int
     settled: int
     quiet_ns: int
 

@@ -3,13 +3,13 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use bytemuck::{bytes_of, pod_read_unaligned, Pod, Zeroable};
+use bytemuck::{bytes_of, pod_read_unaligned, Pod};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use netpersona_engine::attach::{self, Hook, Mechanism};
 use netpersona_engine::bindings::{self, Word};
+use netpersona_engine::counters;
 use netpersona_engine::layout::{
-    self, Attachment, Conditions, Counters, EngineState, EngineStats, LaneShared, LaneStats,
-    Policy, Tally,
+    self, Attachment, Conditions, Counters, EngineState, EngineStats, LaneShared, LaneStats, Policy,
 };
 use netpersona_engine::loader::{self, LoadError, Pins};
 use netpersona_engine::shm::Shared;
@@ -240,7 +240,7 @@ impl Kernel {
         direction: usize,
     ) -> PyResult<Bound<'py, PyDict>> {
         let lane = self.lanes.read(lane_index(attachment, direction)?);
-        Ok(record!(py, lane, sent, sent_ns, settled, quiet_ns))
+        Ok(record!(py, lane, sent, settled, quiet_ns))
     }
 
     fn lane_stats<'py>(
@@ -311,45 +311,9 @@ impl Kernel {
             .counters
             .lookup_percpu(&key, MapFlags::ANY)
             .map_err(os_error)?;
-        let mut total = Counters::zeroed();
-        for cpu in per_cpu.unwrap_or_default() {
-            add(&mut total, &pod("counters", &cpu)?);
-        }
-        Ok(total)
-    }
-}
-
-fn add(total: &mut Counters, cpu: &Counters) {
-    fn tally(total: &mut Tally, cpu: &Tally) {
-        total.packets += cpu.packets;
-        total.bytes += cpu.bytes;
-    }
-    tally(&mut total.passed, &cpu.passed);
-    tally(&mut total.dropped_rule, &cpu.dropped_rule);
-    tally(&mut total.dropped_default, &cpu.dropped_default);
-    tally(&mut total.dropped_profile, &cpu.dropped_profile);
-    tally(&mut total.dropped_fragment, &cpu.dropped_fragment);
-    tally(&mut total.dropped_engine, &cpu.dropped_engine);
-    tally(&mut total.too_big, &cpu.too_big);
-    tally(&mut total.detoured, &cpu.detoured);
-    tally(&mut total.bypassed, &cpu.bypassed);
-    tally(&mut total.malformed, &cpu.malformed);
-    total.flows_created += cpu.flows_created;
-    total.flows_closed += cpu.flows_closed;
-    total.flows_refused += cpu.flows_refused;
-    total.expired += cpu.expired;
-    add_proof(total, cpu);
-}
-
-/// The newest generation that any CPU has seen, and the packets decided under it on all of them.
-fn add_proof(total: &mut Counters, cpu: &Counters) {
-    match cpu.generation.cmp(&total.generation) {
-        std::cmp::Ordering::Greater => {
-            total.generation = cpu.generation;
-            total.generation_packets = cpu.generation_packets;
-        }
-        std::cmp::Ordering::Equal => total.generation_packets += cpu.generation_packets,
-        std::cmp::Ordering::Less => {}
+        let cpus = per_cpu.unwrap_or_default();
+        let cpus: PyResult<Vec<_>> = cpus.iter().map(|cpu| pod("counters", cpu)).collect();
+        Ok(counters::sum(cpus?))
     }
 }
 
