@@ -18,6 +18,7 @@ import structlog
 import uvloop
 
 from netpersona.agent.journal import Journal
+from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
 from netpersona.agent.runner import Runner, journal_path
 from netpersona.datapath import DatapathError, KernelDatapath, Prober
@@ -43,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Journal(journal_path(options.state_dir), boot=boot_id()) as journal:
             uvloop.run(_run(options, datapath, journal))
+    except OSError as error:
+        _log.error("cannot keep the journal", error=str(error))
+        return 1
     finally:
         datapath.close()
     return 0
@@ -57,11 +61,14 @@ async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: J
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, running.cancel)
+        capping = loop.create_task(cap_forever(options.state_dir / "log"))
         _log.info("started", host=options.host, manager=options.manager)
         try:
             await running
         except asyncio.CancelledError:
             _log.info("stopped; personas stay in force")
+        finally:
+            capping.cancel()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -60,7 +60,11 @@ class Agent:
     def adopt(self) -> None:
         """Take up what the journal says is wanted and attached; touches nothing."""
         for record in self._journal.records.values():
-            workload = parse_workload(json.loads(record.document))
+            try:
+                workload = parse_workload(json.loads(record.document))
+            except ValueError as error:
+                _log.warning("passed over in the journal", workload=record.workload_id, error=str(error))
+                continue
             hold = Hold(record.attachment, record.ifindex) if record.attachment else None
             self.charges[record.workload_id] = Charge(workload, hold=hold)
 

@@ -116,10 +116,18 @@ def _read(path: Path, boot: str) -> dict[str, Record]:
         if "boot" in document:
             same_boot = document["boot"] == boot
         elif document.get("gone"):
-            records.pop(document["workload_id"], None)
-        else:
-            records[document["workload_id"]] = Record(**document)
+            records.pop(document.get("workload_id", ""), None)
+        elif record := _record(document):
+            records[record.workload_id] = record
     return records if same_boot else {name: _unapplied(record) for name, record in records.items()}
+
+
+def _record(document: Mapping[str, Any]) -> Record | None:
+    """None for one that another release wrote in another form: the manager will say what is wanted."""
+    try:
+        return Record(**document)
+    except TypeError:
+        return None
 
 
 def _unapplied(record: Record) -> Record:

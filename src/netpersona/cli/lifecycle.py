@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -29,7 +30,8 @@ from netpersona.cli.places import (
     read_record,
     write_record,
 )
-from netpersona.datapath import DatapathError, KernelDatapath, processes
+from netpersona.datapath import DatapathError, KernelDatapath, processes, remove
+from netpersona.datapath.kernel import pins_path
 from netpersona.datapath.processes import Process
 
 MODULES = {
@@ -41,6 +43,10 @@ HOST = "local"
 """The name that the agent of a single machine goes by, and the default host of a workload."""
 READY_S = 20.0
 GRACE_S = 5.0
+BEAT_S = 2.0
+"""An engine whose heart does not beat for so long hangs: it beats many times a second, however busy."""
+REPORT_S = 12.0
+"""An agent that does not report for so long hangs: it does every five seconds."""
 LOG_LINES = 15
 
 Say = Callable[[str], None]
@@ -64,7 +70,7 @@ def up(places: Places, *, listen: str, user: str | None = None, say: Say = print
     process that did not become ready (with the end of its log).
     """
     _require_root("up")
-    with _locked(places):
+    with _locked(places), _undone_on_failure(places, say):
         _join(places)
         uid, gid = make_directories(places, user)
         started = [*_start_manager(places, listen, uid, gid, say)]
@@ -98,17 +104,42 @@ def _take_down(places: Places, say: Say) -> None:
     _enter(places)
     for role in ("agent", "manager"):
         _stop(places, role, say)
+    _detach_all(places)
+    _stop(places, "engine", say)
+    try:
+        remove(places.run_dir)
+    except DatapathError as error:
+        raise CliError(f"not everything could be removed: {error}", "run `netpersona down` again") from error
+    shutil.rmtree(places.run_dir)
+    say("nothing is left in the kernel")
+
+
+def _detach_all(places: Places) -> None:
+    """Before the engine stops, so that no packet meets a dead one.
+
+    What cannot be opened, such as pins of another version, goes at once with the pins.
+    """
+    if not os.path.ismount(pins_path(places.run_dir)):
+        return
     try:
         with closing(KernelDatapath.open(places.run_dir)) as datapath:
             for entry in datapath.attached():
                 datapath.detach(entry.attachment)
-            _stop(places, "engine", say)
-            datapath.destroy()
-    except DatapathError as error:
-        _stop(places, "engine", say)
-        raise CliError(f"not everything could be removed: {error}", "run `netpersona down` again") from error
-    shutil.rmtree(places.run_dir)
-    say("nothing is left in the kernel")
+    except DatapathError:
+        return
+
+
+@contextmanager
+def _undone_on_failure(places: Places, say: Say) -> Iterator[None]:
+    """An `up` that fails, or is interrupted, leaves nothing where nothing was before it."""
+    fresh = not _survivor(places) and not os.path.ismount(pins_path(places.run_dir))
+    try:
+        yield
+    except BaseException:
+        if fresh:
+            _take_down(places, lambda _: None)
+            say("took back what was started")
+        raise
 
 
 def _start_manager(places: Places, listen: str, uid: int, gid: int, say: Say) -> Iterator[str]:
@@ -127,16 +158,19 @@ def _start_manager(places: Places, listen: str, uid: int, gid: int, say: Say) ->
 
 
 def _start_engine(places: Places, datapath: KernelDatapath, say: Say) -> Iterator[str]:
-    if _find(places, "engine"):
+    if _find(places, "engine") and _within(BEAT_S, lambda: datapath.engine().alive):
         return
+    _stop(places, "engine", say)
     process = _spawn(places, "engine", ["--run-dir", str(places.run_dir)])
     _await(places, "engine", process, lambda: datapath.engine().alive, say)
     yield "engine"
 
 
 def _start_agent(places: Places, say: Say) -> Iterator[str]:
-    if _find(places, "agent"):
+    agents = _find(places, "agent")
+    if agents and _within(REPORT_S, lambda: _reported(places, agents[0])):
         return
+    _stop(places, "agent", say)
     command = [
         *("--run-dir", str(places.run_dir), "--state-dir", str(places.state_dir)),
         *("--manager", f"unix:{places.socket}", "--host", HOST),
@@ -168,12 +202,19 @@ def _await(places: Places, role: str, process: Process, ready: Callable[[], bool
     say(f"{role} runs (pid {process.pid})")
 
 
+def _within(patience_s: float, holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + patience_s
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return held
+
+
 def _failed(places: Places, role: str, what: str) -> CliError:
     log = places.log(role)
     lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
     return CliError(
-        f"the {role} {what}; its log is {log}",
-        "`netpersona down` removes what was started",
+        f"the {role} {what}",
+        f"its whole log is {log}",
         [f"{role}: {line}" for line in lines],
     )
 
@@ -198,8 +239,12 @@ def _answers(places: Places, path: str) -> bool:
 
 
 def _reported(places: Places, agent: Process) -> bool:
+    """Whether this very agent has told the manager of itself, a moment ago."""
     answer = _get(places, f"/v1/hosts/{HOST}")
-    return answer is not None and answer.json().get("pid") == agent.pid
+    if answer is None or answer.json().get("pid") != agent.pid:
+        return False
+    age = datetime.now(UTC) - datetime.fromisoformat(answer.json()["seen_at"])
+    return age.total_seconds() < REPORT_S
 
 
 def _get(places: Places, path: str) -> httpx2.Response | None:

@@ -17,6 +17,8 @@ from typing import Any
 
 from netpersona.cli.errors import CliError
 
+ROOM_BYTES = 1 << 20
+"""Free space without which nothing is started: a store could not even be made."""
 UID_RANGE = range(61184, 65520)
 """Users that are nobody's: systemd takes its DynamicUser= from the same range (systemd.exec(5))."""
 
@@ -91,6 +93,7 @@ def make_directories(places: Places, user: str | None) -> tuple[int, int]:
     uid, gid = _manager_user(places, user)
     _own(places.manager_state, uid, gid)
     _check_reachable(places.manager_state, uid)
+    _check_room(places.state_dir)
     return uid, gid
 
 
@@ -134,6 +137,14 @@ def _check_reachable(directory: Path, uid: int) -> None:
                 f"the manager runs without root and could not enter {parent}",
                 f"chmod o+x {parent}, or choose another --state-dir",
             )
+
+
+def _check_room(directory: Path) -> None:
+    found = os.statvfs(directory)
+    if found.f_bavail * found.f_frsize < ROOM_BYTES:
+        raise CliError(
+            f"the disk that holds {directory} is full", "free some space, or choose another --state-dir"
+        )
 
 
 @contextmanager

@@ -29,6 +29,7 @@ HISTORY_BOUND: Final = 10_000
 RESTART_GAP: Final = 1_000
 """Revisions skipped at a start; more than are ever on their way to the disk."""
 FORMAT_VERSION: Final = 1
+_DAMAGED_REMEDY: Final = "put a backup in its place, or move it away to start with an empty store"
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS records (
@@ -64,7 +65,7 @@ class SqliteStore(Tables):
         except BaseException:
             self._lock.close()
             raise
-        self._compacted = self._load()
+        self._compacted = self._read(path)
         self._skip()
         self._disk = DiskSync(path, lambda: _open(path))
         self._open = True
@@ -110,6 +111,17 @@ class SqliteStore(Tables):
             ).fetchone()
             self._compacted = max(self._compacted, oldest)
         return self._compacted
+
+    def _read(self, path: Path) -> int:
+        try:
+            (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict.splitlines()[-1])
+            return self._load()
+        except (sqlite3.DatabaseError, ValueError) as error:
+            self._connection.close()
+            self._lock.close()
+            raise StoreUnusable(f"{path} is damaged ({error}); {_DAMAGED_REMEDY}") from error
 
     def _load(self) -> int:
         """Fills the tables; returns the revision up to which history is compacted."""

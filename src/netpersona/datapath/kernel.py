@@ -202,7 +202,8 @@ class KernelDatapath:
         return self._kernel
 
     def _own_interfaces(self) -> None:
-        tap, probe = links.ensure_tap(self._tap), links.ensure_probe_pair()
+        owner = str(self._run_dir.resolve())
+        tap, probe = links.ensure_tap(self._tap, owner), links.ensure_probe_pair(owner)
         with refusals(f"attach to {self._tap}"):
             self._mechanism = self._open.attach("tap", "np_return", tap, "ingress", self._tcx).partition("-")[
                 0
@@ -265,8 +266,8 @@ def remove(run_dir: Path, *, tap: str = DETOUR_TAP) -> None:
     if mounts.is_bpffs(pins):
         for ifindex in clsact.claimed(pins):
             clsact.release(pins, ifindex)
-    links.remove(tap)
-    links.remove(links.PROBE_SEND)
+    for name in (tap, links.PROBE_SEND):
+        links.remove(name, str(run_dir.resolve()))
     mounts.unmount_bpffs(pins)
 
 

@@ -35,7 +35,8 @@ def netns_path(name: str) -> Path:
         EndpointMissing: there is none.
     """
     path = Path(name) if "/" in name else Path("/run/netns") / name
-    if not path.exists():
+    # Opening another kind of file could block (a FIFO) or have effects; nsfs is one device.
+    if not path.exists() or path.stat().st_dev != Path("/proc/self/ns/net").stat().st_dev:
         raise EndpointMissing(f"no network namespace {name}; `ip netns list` shows those with a name")
     return path
 

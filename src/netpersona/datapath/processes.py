@@ -82,6 +82,7 @@ def stop(process: Process, *, grace_s: float = 5.0) -> bool:
             return True
         for signum, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
             signal.pidfd_send_signal(descriptor, signum)
+            signal.pidfd_send_signal(descriptor, signal.SIGCONT)  # one that was stopped acts on neither
             if select.select([descriptor], [], [], wait_s)[0]:
                 return True
         return False

@@ -11,7 +11,7 @@ from tests.unit.agent.fakes import CountingDatapath, assignment, endpoint, workl
 
 from netpersona.agent.agent import Agent
 from netpersona.agent.desired import Workload, parse_workload
-from netpersona.agent.journal import Journal
+from netpersona.agent.journal import Journal, Record
 from netpersona.agent.reconcile import Moment
 from netpersona.agent.workloads import Found, Missing, Place, Refused, Unknown
 from netpersona.datapath import DatapathError
@@ -299,5 +299,16 @@ def test_what_is_wanted_is_on_disk_before_the_store(host: Host) -> None:
         )
         agent.want(workload("web", "fast", 2))
         assert seen == [2]
+
+    host.run(steps)
+
+
+def test_a_journal_of_another_release_is_no_reason_not_to_start(host: Host) -> None:
+    with Journal(host.path / "journal.json", boot="b") as journal:
+        journal.put(Record("web", '{"workload_id": "web"}', attachment=1, ifindex=11))
+        journal.put(Record("db", "no JSON"))
+
+    async def steps(agent: Agent) -> None:
+        assert agent.charges == {}
 
     host.run(steps)

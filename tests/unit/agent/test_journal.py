@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,24 @@ def test_a_full_disk_is_said_and_leaves_no_torn_line(tmp_path: Path, monkeypatch
         first.put(WORN)
     with Journal(path, boot=BOOT) as second:
         assert second.records == {"web": WORN}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 4096, b"not a journal\n" * 9, b"\xff\xfe", b"00000000 {}\n"]
+)
+def test_garbage_is_an_empty_journal_that_can_be_written(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "journal.json"
+    path.write_bytes(content)
+    with Journal(path, boot=BOOT) as first:
+        assert first.records == {}
+        first.put(WORN)
+    with Journal(path, boot=BOOT) as second:
+        assert second.records == {"web": WORN}
+
+
+def test_a_record_in_the_form_of_another_release_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "journal.json"
+    lines = [{"boot": BOOT}, {"workload_id": "web", "wears": "lag"}, {"gone": True}, asdict(WORN)]
+    path.write_bytes(b"".join(map(journal._line, lines)))
+    with Journal(path, boot=BOOT) as read:
+        assert read.records == {"web": WORN}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,24 @@ def test_sqlite_refuses_what_it_cannot_read(tmp_path: Path) -> None:
     newer.close()
     with pytest.raises(StoreUnusable, match="upgrade"):
         SqliteStore(tmp_path / "newer")
+
+
+@pytest.mark.parametrize("damage", ["page", "value"])
+def test_sqlite_says_what_is_damaged_and_lets_go(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "netpersona.db"
+    SqliteStore(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO records VALUES ('k', ?, 1, ?)", [(f"{n:03}", "{}" * 200) for n in range(100)]
+        )
+        if damage == "page":
+            connection.execute("UPDATE records SET value = '{}'")
+    if damage == "page":
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.seek(size // 2)
+            file.write(b"\xff" * (size // 2))
+    with pytest.raises(StoreUnusable, match=r"is damaged .*move it away"):
+        SqliteStore(path)
+    path.unlink()
+    SqliteStore(path).close()
