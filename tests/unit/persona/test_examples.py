@@ -9,3 +9,8 @@ def test_the_examples_load_and_compile_without_a_warning():
     personas = load(EXAMPLES)
     assert len(personas) >= 6
     assert [warning for persona in personas for warning in compile_persona(persona).warnings] == []
+
+
+def test_every_example_is_shown_in_the_readme():
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    assert [path.name for path in EXAMPLES.iterdir() if f"(examples/{path.name})" not in readme] == []
