@@ -38,6 +38,15 @@ def test_the_token_is_not_in_the_log(shared: Any) -> None:
     assert shared.token not in (shared.state / "log").read_text()
 
 
+def test_a_request_cannot_write_its_own_log_lines(shared: Any) -> None:
+    with shared.unix() as client:
+        client.get("/forged%0Alevel=warning%0D%1B[2J%C2%85")
+    log = (shared.state / "log").read_bytes()
+    line = next(line for line in log.split(b"\n") if b"/forged" in line)
+    assert b"status=404" in line
+    assert line.decode().isprintable()
+
+
 def test_sigterm_ends_open_watches_and_waits(start: Any, tmp_path: Path) -> None:
     with start(tmp_path) as running, running.unix() as client, running.unix() as other:
         client.post("/v1/workloads", json={"workload_id": "w", "kind": "vm", "interface": "tap0"})
