@@ -270,7 +270,7 @@ def run(console: Console) -> bool:
 
 
 def main() -> int:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     if os.geteuid() != 0:
         console.print("The demo makes network namespaces and loads eBPF: run it as root (sudo make demo).")
         return 1

@@ -104,3 +104,9 @@ def test_the_manager_has_no_root_and_its_socket_is_roots(persona: Instance) -> N
     assert (persona.state_dir / "manager").stat().st_uid == uid
     assert (persona.run_dir / "api.sock").stat().st_mode & 0o777 == 0o600
     assert (persona.run_dir / "api.sock").stat().st_uid == 0
+
+
+def test_the_engine_comes_before_agent_and_manager_and_they_before_the_load(persona: Instance) -> None:
+    persona.command("up")
+    processes = [persona.process(role) for role in ("engine", "agent", "manager")]
+    assert [os.getpriority(os.PRIO_PROCESS, process.pid) for process in processes if process] == [-10, -5, -5]

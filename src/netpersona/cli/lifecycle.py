@@ -39,6 +39,8 @@ MODULES = {
     "engine": "netpersona.datapath.engine_process",
     "agent": "netpersona.agent",
 }
+# A packet that is due and a switch that is asked for come before the load they act on.
+NICE = {"manager": -5, "engine": -10, "agent": -5}
 HOST = "local"
 """The name that the agent of a single machine goes by, and the default host of a workload."""
 READY_S = 20.0
@@ -186,6 +188,7 @@ def _spawn(places: Places, role: str, options: Sequence[str], pass_fds: Sequence
         log=places.log(role),
         environment={**os.environ, processes.MARKER: str(places.run_dir)},
         pass_fds=pass_fds,
+        nice=NICE[role],
     )
     processes.write_pidfile(places.pidfile(role), process)
     return process

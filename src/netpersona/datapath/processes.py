@@ -51,9 +51,17 @@ def identify(pid: int) -> Process | None:
 
 
 def spawn(
-    command: Sequence[str], *, log: Path, environment: Mapping[str, str], pass_fds: Sequence[int] = ()
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str],
+    pass_fds: Sequence[int] = (),
+    nice: int = 0,
 ) -> Process:
-    """Start a process that outlives this one: own session, no stdin, output appended to `log`."""
+    """Start a process that outlives this one: own session, no stdin, output appended to `log`.
+
+    `nice` is as in nice(1); a negative one needs root.
+    """
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -65,6 +73,8 @@ def spawn(
             pass_fds=pass_fds,
             start_new_session=True,
         )
+    if nice:
+        os.setpriority(os.PRIO_PROCESS, child.pid, nice)
     # It is init's to reap once we are gone; while we last, `identify` sees through zombies.
     child.returncode = 0
     process = identify(child.pid)
