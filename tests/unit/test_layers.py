@@ -14,7 +14,7 @@ OUTSIDE = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT)
 
 
 def imported(tree: ast.AST) -> set[str]:
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)

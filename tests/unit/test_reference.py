@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from lab import reference
 
 
-def test_the_pages_are_up_to_date():
+def test_the_pages_are_up_to_date() -> None:
     assert reference.main(["--check"]) == 0, "run `make docs`"
 
 
-def test_a_stale_page_is_told(tmp_path, monkeypatch, capsys):
+def test_a_stale_page_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "openapi.json").write_text((reference.REFERENCE / "openapi.json").read_text())
     monkeypatch.setattr(reference, "REFERENCE", tmp_path)
     assert reference.main(["--check"]) == 1
@@ -28,5 +32,5 @@ def test_a_stale_page_is_told(tmp_path, monkeypatch, capsys):
         "| `-o, --output table\\|json\\|yaml\\|name` | table | How to print the answer. |",
     ],
 )
-def test_the_command_page_shows_arguments_and_options(line):
+def test_the_command_page_shows_arguments_and_options(line: str) -> None:
     assert line in reference.cli_page().splitlines()

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from netpersona.persona import quantiles
 from netpersona.persona.coherence import autocorrelation, coherence
+from netpersona.persona.quantiles import Quantiles
 
 TABLES = {
     "uniform": quantiles.uniform(100e6, 40e6),
@@ -14,7 +16,9 @@ TABLES = {
 }
 
 
-def simulate(table, gap, pairs, seed):
+def simulate(
+    table: Quantiles, gap: float, pairs: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Delays D of the table and their successors: max(D - gap, x) with F(x)/F(x + gap) = U."""
     p, x = (np.array(column) for column in zip(*table.points, strict=True))
     random = np.random.default_rng(seed)
@@ -28,7 +32,7 @@ def simulate(table, gap, pairs, seed):
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("wanted", [0.1, 0.5, 0.9])
-def test_packets_that_far_apart_have_the_correlation_asked(name, wanted):
+def test_packets_that_far_apart_have_the_correlation_asked(name: str, wanted: float) -> None:
     """Half a million pairs: the standard error is 0.0014 for light tails; 0.02 allows for heavy ones."""
     table = TABLES[name]
     first, second = simulate(table, coherence(table, wanted), 500_000, seed=11)
@@ -36,7 +40,7 @@ def test_packets_that_far_apart_have_the_correlation_asked(name, wanted):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_marginal_is_kept_at_any_gap(name):
+def test_the_marginal_is_kept_at_any_gap(name: str) -> None:
     """The second delay has the distribution of the first: two-sample quantiles agree."""
     table = TABLES[name]
     first, second = simulate(table, table.deviation() / 2, 500_000, seed=12)
@@ -46,13 +50,13 @@ def test_the_marginal_is_kept_at_any_gap(name):
     )
 
 
-def test_correlation_falls_as_the_gap_grows():
+def test_correlation_falls_as_the_gap_grows() -> None:
     table = TABLES["normal"]
     falling = [autocorrelation(table, gap) for gap in (1e5, 1e6, 1e7, 5e7)]
     assert falling == sorted(falling, reverse=True)
     assert falling[0] > 0.99
 
 
-def test_a_stronger_correlation_has_a_shorter_coherence():
+def test_a_stronger_correlation_has_a_shorter_coherence() -> None:
     table = TABLES["uniform"]
     assert 0 < coherence(table, 0.9) < coherence(table, 0.5) < coherence(table, 0.1)

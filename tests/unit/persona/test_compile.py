@@ -1,5 +1,6 @@
 import ctypes
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -7,7 +8,7 @@ from netpersona.persona import compile_persona, from_mapping, layout
 from netpersona.persona.compile import skb_priority
 
 
-def compiled(**document):
+def compiled(**document: object) -> tuple[layout.Policy, layout.Conditions]:
     made = compile_persona(from_mapping({"persona_id": "p", **document}))
     policy, conditions = layout.Policy(), layout.Conditions()
     assert len(made.policy) == ctypes.sizeof(policy)
@@ -17,11 +18,11 @@ def compiled(**document):
     return policy, conditions
 
 
-def flags(**document):
-    return compiled(**document)[0].flags
+def flags(**document: object) -> int:
+    return int(compiled(**document)[0].flags)
 
 
-def test_a_persona_without_conditions_never_leaves_the_kernel():
+def test_a_persona_without_conditions_never_leaves_the_kernel() -> None:
     queue = {"queue_id": 1, "priority": 7, "filtering_rules": [{"protocol": "udp"}]}
     policy, conditions = compiled(mtu=1400, qos_priority=9, queue_configuration=[queue], egress={"loss": 0})
     through_engine = layout.POLICY_CONDITIONS_EGRESS | layout.POLICY_CONDITIONS_INGRESS
@@ -41,13 +42,13 @@ def test_a_persona_without_conditions_never_leaves_the_kernel():
         {"distribution": "table", "table": ["0s", "1ms"]},
     ],
 )
-def test_any_condition_sends_its_direction_through_the_engine_and_no_other(link):
+def test_any_condition_sends_its_direction_through_the_engine_and_no_other(link: dict[str, Any]) -> None:
     policy, conditions = compiled(ingress=link)
     assert policy.flags == layout.POLICY_CONDITIONS_INGRESS
     assert [link.flags & layout.LINK_ACTIVE for link in conditions.link] == [0, layout.LINK_ACTIVE]
 
 
-def test_flags_say_what_the_document_says():
+def test_flags_say_what_the_document_says() -> None:
     assert flags(egress={"latency": "1ms"}, engine_failure="closed") == (
         layout.POLICY_CONDITIONS_EGRESS | layout.POLICY_FAIL_CLOSED
     )
@@ -57,11 +58,11 @@ def test_flags_say_what_the_document_says():
     assert flags(filtering_rules=[{"action": "drop", "protocol": "tcp"}]) == layout.POLICY_TRACK
 
 
-def test_the_ten_priorities_spread_over_the_kernels_eight():
+def test_the_ten_priorities_spread_over_the_kernels_eight() -> None:
     assert [skb_priority(qos) for qos in range(1, 11)] == [0, 1, 2, 2, 3, 4, 5, 5, 6, 7]
 
 
-def test_mtu_dscp_and_priority_are_in_the_policy_half():
+def test_mtu_dscp_and_priority_are_in_the_policy_half() -> None:
     policy, conditions = compiled(mtu=1400, dscp="ef", qos_priority=10)
     assert (policy.mtu, policy.dscp, policy.skb_priority, conditions.mtu) == (1400, 46, 7, 1400)
     policy, _ = compiled()
@@ -78,7 +79,7 @@ def test_mtu_dscp_and_priority_are_in_the_policy_half():
         ({"name": "dns", "incoming": [{"protocol": "udp", "port": 53}]}, [53]),
     ],
 )
-def test_profile_rules_follow_the_filtering_rules(profile, ports):
+def test_profile_rules_follow_the_filtering_rules(profile: str | dict[str, Any], ports: list[int]) -> None:
     policy, _ = compiled(
         security_profile=profile, filtering_rules=[{"protocol": "tcp", "port": 25, "action": "drop"}]
     )
@@ -90,7 +91,7 @@ def test_profile_rules_follow_the_filtering_rules(profile, ports):
     assert bool(policy.flags & layout.POLICY_PROFILE) == (profile != "open")
 
 
-def test_a_rule_says_what_it_matches():
+def test_a_rule_says_what_it_matches() -> None:
     rule = {
         "protocol": "udp",
         "port": "5060-5061",
@@ -111,7 +112,7 @@ def test_a_rule_says_what_it_matches():
     assert compiled_rule.queue == layout.QUEUE_DEFAULT
 
 
-def test_an_ipv6_prefix_fills_all_four_words():
+def test_an_ipv6_prefix_fills_all_four_words() -> None:
     rule = compiled(filtering_rules=[{"source": "2001:db8::/32"}])[0].rules[0]
     assert (rule.family, rule.source_prefix) == (6, 32)
     assert bytes(rule.source_be) == bytes.fromhex("20010db8") + bytes(12)
@@ -128,13 +129,13 @@ def test_an_ipv6_prefix_fills_all_four_words():
         ({}, 0, 0),
     ],
 )
-def test_protocols_have_their_numbers(rule, number, family):
+def test_protocols_have_their_numbers(rule: dict[str, Any], number: int, family: int) -> None:
     compiled_rule = compiled(filtering_rules=[rule])[0].rules[0]
     assert (compiled_rule.protocol, compiled_rule.family) == (number, family)
     assert (compiled_rule.port_low, compiled_rule.port_high) == (0, 65535)
 
 
-def test_queues_have_their_rules_behind_those_without_a_queue():
+def test_queues_have_their_rules_behind_those_without_a_queue() -> None:
     queues = [
         {"queue_id": 3, "priority": 7, "queue_length": 5, "filtering_rules": [{"protocol": "udp"}]},
         {"queue_id": 1, "filtering_rules": [{"protocol": "icmp"}]},
@@ -153,7 +154,7 @@ def test_queues_have_their_rules_behind_those_without_a_queue():
     ]
 
 
-def test_a_constant_delay_needs_no_table():
+def test_a_constant_delay_needs_no_table() -> None:
     delay = compiled(egress={"latency": "100ms"})[1].link[layout.EGRESS].delay
     assert (delay.constant_ns, delay.points) == (100_000_000, 0)
     same = compiled(egress={"distribution": "table", "table": ["3ms", "3ms"]})[1].link[layout.EGRESS].delay
@@ -161,7 +162,7 @@ def test_a_constant_delay_needs_no_table():
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal", "pareto", "paretonormal"])
-def test_a_delay_table_spans_the_distribution_strictly_ascending(distribution):
+def test_a_delay_table_spans_the_distribution_strictly_ascending(distribution: str) -> None:
     link = {"latency": "20ms", "jitter": "18ms", "distribution": distribution}
     delay = compiled(egress=link)[1].link[layout.EGRESS].delay
     points = [(point.p, point.x) for point in delay.table[: delay.points]]
@@ -174,7 +175,7 @@ def test_a_delay_table_spans_the_distribution_strictly_ascending(distribution):
     assert (second - mean**2) ** 0.5 == pytest.approx(spread, rel=1e-6)
 
 
-def integrate(delay, points):
+def integrate(delay: layout.Delay, points: list[tuple[int, int]]) -> tuple[float, float]:
     """First two moments of what the engine draws from a table."""
     mean = second = 0.0
     for (p, x), (q, y) in pairwise(points):
@@ -185,13 +186,13 @@ def integrate(delay, points):
     return mean, second
 
 
-def test_delays_that_repeat_still_ascend():
+def test_delays_that_repeat_still_ascend() -> None:
     link = {"distribution": "table", "table": ["1ms", "1ms", "1ms", "2ms", "2ms"]}
     delay = compiled(egress=link)[1].link[layout.EGRESS].delay
     assert [point.x for point in delay.table[: delay.points]] == [0, 1, 2, 2**32 - 2, 2**32 - 1]
 
 
-def test_correlation_is_a_coherence_with_order_kept_and_a_coefficient_without():
+def test_correlation_is_a_coherence_with_order_kept_and_a_coefficient_without() -> None:
     link = {"latency": "20ms", "jitter": "5ms", "distribution": "normal", "correlation": 0.5}
     kept = compiled(egress=link)[1].link[layout.EGRESS]
     free = compiled(egress=link | {"order": "free"})[1].link[layout.EGRESS]
@@ -219,7 +220,9 @@ def test_correlation_is_a_coherence_with_order_kept_and_a_coefficient_without():
         (0, layout.LOSS_NONE, [0] * 6),
     ],
 )
-def test_loss_models_have_their_parameters_in_order(loss, model, parameters):
+def test_loss_models_have_their_parameters_in_order(
+    loss: object, model: int, parameters: list[float]
+) -> None:
     compiled_loss = compiled(egress={"loss": loss})[1].link[layout.EGRESS].loss
     assert (compiled_loss.model, list(compiled_loss.p)) == (model, parameters)
 
@@ -233,12 +236,12 @@ def test_loss_models_have_their_parameters_in_order(loss, model, parameters):
         ({"bandwidth": "1mbit", "burst": "15kB", "queue_length": 7}, 15_000, 7),
     ],
 )
-def test_a_rate_has_a_bucket_and_a_queue_to_match(link, burst, queue):
+def test_a_rate_has_a_bucket_and_a_queue_to_match(link: dict[str, Any], burst: int, queue: int) -> None:
     made = compiled(egress=link)[1].link[layout.EGRESS]
     assert (made.burst_bytes, made.default_queue_length) == (burst, queue)
 
 
-def test_a_bucket_holds_two_of_the_largest_frames():
+def test_a_bucket_holds_two_of_the_largest_frames() -> None:
     assert compiled(mtu=9000, egress={"bandwidth": "1mbit"})[1].link[0].burst_bytes == 2 * 9014
 
 
@@ -252,18 +255,18 @@ def test_a_bucket_holds_two_of_the_largest_frames():
         ({"latency": "10s"}, 2**22),
     ],
 )
-def test_the_delay_line_holds_what_rate_and_delay_call_for(link, limit):
+def test_the_delay_line_holds_what_rate_and_delay_call_for(link: dict[str, Any], limit: int) -> None:
     assert compiled(egress=link)[1].link[layout.EGRESS].delay_limit == limit
 
 
 @pytest.mark.parametrize(("written", "value"), [("keep", 0), ("drain", 1), ("flush", 2)])
-def test_seed_and_packets_under_way_are_in_the_conditions_half(written, value):
+def test_seed_and_packets_under_way_are_in_the_conditions_half(written: str, value: int) -> None:
     _, conditions = compiled(in_flight=written, seed=2**64 - 1)
     assert (conditions.in_flight, conditions.seed) == (value, 2**64 - 1)
     assert compiled()[1].seed == 0
 
 
-def test_equal_behaviour_has_an_equal_digest_whatever_the_name():
+def test_equal_behaviour_has_an_equal_digest_whatever_the_name() -> None:
     digests = {
         compile_persona(from_mapping({"persona_id": name, "egress": {"latency": latency}})).digest
         for name, latency in (("a", "1ms"), ("b", "1000us"))
@@ -287,7 +290,7 @@ def test_equal_behaviour_has_an_equal_digest_whatever_the_name():
         ({"ingress": {"latency": "5min"}}, "the delay line of ingress holds 4,194,304 packets"),
     ],
 )
-def test_what_may_surprise_is_warned_of(document, warning):
+def test_what_may_surprise_is_warned_of(document: dict[str, Any], warning: str) -> None:
     warnings = compile_persona(from_mapping({"persona_id": "w", **document})).warnings
     assert any(warning in said for said in warnings)
     assert compile_persona(from_mapping({"persona_id": "w"})).warnings == ()

@@ -1,17 +1,17 @@
 from netpersona.persona import explain, from_mapping
 
 
-def steps(direction, **document):
+def steps(direction: str, **document: object) -> list[str]:
     explanation = explain(from_mapping({"persona_id": "p", **document}))
     return [f"{step.half}: {step.text}" for step in getattr(explanation, direction)]
 
 
-def test_a_direction_without_conditions_stays_in_the_kernel():
+def test_a_direction_without_conditions_stays_in_the_kernel() -> None:
     assert steps("egress")[-1] == "policy: goes straight on at kernel speed: this direction has no conditions"
     assert all(step.startswith("policy: ") for step in steps("egress", ingress={"latency": "1ms"}))
 
 
-def test_conditions_are_told_in_the_order_they_act():
+def test_conditions_are_told_in_the_order_they_act() -> None:
     said = " | ".join(
         steps(
             "ingress",
@@ -35,13 +35,13 @@ def test_conditions_are_told_in_the_order_they_act():
     assert places == sorted(places)
 
 
-def test_rules_are_told_in_the_directions_they_match():
+def test_rules_are_told_in_the_directions_they_match() -> None:
     rules = [{"protocol": "udp", "port": 53, "direction": "egress", "action": "drop"}]
     assert "policy: a udp flow to port 53 is dropped" in steps("egress", filtering_rules=rules)
     assert not any("udp" in step for step in steps("ingress", filtering_rules=rules))
 
 
-def test_profiles_queues_and_models_are_told():
+def test_profiles_queues_and_models_are_told() -> None:
     queue = {"queue_id": 2, "priority": 7, "filtering_rules": [{"source": "10.0.0.0/8"}]}
     said = "\n".join(
         steps(
@@ -74,15 +74,15 @@ def test_profiles_queues_and_models_are_told():
         assert part in said
 
 
-def test_what_flat_keys_became_and_warnings_end_the_text():
+def test_what_flat_keys_became_and_warnings_end_the_text() -> None:
     text = str(explain(from_mapping({"name": "p", "latencyMs": 50, "bandwidthKbps": 0, "mtu": 1000})))
     assert "latencyMs: 50 became ingress.latency: 50ms, once per round trip" in text
     assert "bandwidthKbps: 0 became unlimited" in text
     assert "below 1280" in text.split("warnings:")[1]
 
 
-def test_a_seed_is_named_only_where_chance_has_a_say():
-    def switching(**link):
+def test_a_seed_is_named_only_where_chance_has_a_say() -> None:
+    def switching(**link: object) -> tuple[str, ...]:
         return explain(from_mapping({"persona_id": "p", "egress": link})).switching
 
     assert not [line for line in switching(latency="10ms", bandwidth="1mbit") if "seed" in line]

@@ -24,7 +24,7 @@ STRUCTURES = {
 CONSTANTS = {name: value for name, value in vars(layout).items() if name.isupper() and name != "VERSION"}
 
 
-def c_program():
+def c_program() -> str:
     """A program that prints every size, offset and constant, one `name value` a line."""
     prints = ['printf("VERSION %d\\n", NP_LAYOUT_VERSION);']
     prints += [f'printf("{name} %d\\n", NP_{name});' for name in CONSTANTS]
@@ -40,7 +40,7 @@ def c_program():
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     directory = tmp_path_factory.mktemp("layout")
     (directory / "main.c").write_text(c_program())
     binary = directory / "main"
@@ -50,23 +50,26 @@ def compiled(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_a_structure_has_the_size_and_offsets_that_the_compiler_gives_it(name, compiled):
+def test_a_structure_has_the_size_and_offsets_that_the_compiler_gives_it(
+    name: str, compiled: dict[str, int]
+) -> None:
     structure = STRUCTURES[name]
     assert ctypes.sizeof(structure) == compiled[name]
     for field in (entry[0] for entry in structure._fields_):
         assert getattr(structure, field).offset == compiled[f"{name}.{field}"], field
 
 
-def test_constants_have_the_values_of_the_header(compiled):
+def test_constants_have_the_values_of_the_header(compiled: dict[str, int]) -> None:
     assert {name: compiled[name] for name in CONSTANTS} == CONSTANTS
     assert compiled["VERSION"] == layout.VERSION
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_every_field_of_the_header_is_mirrored(name):
+def test_every_field_of_the_header_is_mirrored(name: str) -> None:
     header = (ROOT / "bpf" / "layout.h").read_text()
-    body = re.search(rf"struct {name} {{(.*?)^}};", header, re.DOTALL | re.MULTILINE)[1]
-    body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
+    found = re.search(rf"struct {name} {{(.*?)^}};", header, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    body = re.sub(r"/\*.*?\*/", "", found[1], flags=re.DOTALL)
     declared = [re.sub(r"\[.*?\]", "", field) for line in body.split(";") for field in line.split(",")]
     names = [field.split()[-1] for field in declared if field.split()]
     assert names == [entry[0] for entry in STRUCTURES[name]._fields_]

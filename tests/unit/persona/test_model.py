@@ -24,33 +24,33 @@ VOIP = {
 }
 
 
-def with_(**changes):
+def with_(**changes: object) -> dict[str, object]:
     return {**VOIP, **changes}
 
 
-def problems(document):
+def problems(document: dict[str, object]) -> dict[str, str]:
     with pytest.raises(PersonaError) as refused:
         from_mapping(document)
     return {problem.pointer: f"{problem.message}; {problem.remedy}" for problem in refused.value.problems}
 
 
-def test_a_document_is_what_its_canonical_mapping_says():
+def test_a_document_is_what_its_canonical_mapping_says() -> None:
     assert to_mapping(from_mapping(VOIP)) == VOIP
 
 
-def test_a_persona_is_immutable():
+def test_a_persona_is_immutable() -> None:
     persona = from_mapping(VOIP)
     with pytest.raises(ValueError, match="frozen"):
-        persona.mtu = 9000
+        persona.mtu = 9000  # type: ignore[misc] # what mypy sees too is what is tested
 
 
-def test_equal_documents_are_equal_and_hash_alike():
+def test_equal_documents_are_equal_and_hash_alike() -> None:
     assert from_mapping(VOIP) == from_mapping(dict(reversed(VOIP.items())))
     assert hash(from_mapping(VOIP)) == hash(from_mapping(VOIP))
     assert from_mapping(VOIP) != from_mapping(with_(mtu=1401))
 
 
-def test_defaults_change_nothing_about_a_packet_and_are_left_out():
+def test_defaults_change_nothing_about_a_packet_and_are_left_out() -> None:
     assert to_mapping(from_mapping({"persona_id": "plain"})) == {"persona_id": "plain"}
 
 
@@ -125,13 +125,15 @@ def test_defaults_change_nothing_about_a_packet_and_are_left_out():
         ),
     ],
 )
-def test_what_cannot_be_is_refused_at_its_place_with_the_remedy(changes, pointer, says):
+def test_what_cannot_be_is_refused_at_its_place_with_the_remedy(
+    changes: dict[str, object], pointer: str, says: str
+) -> None:
     found = problems(with_(**changes))
     assert list(found) == [pointer]
     assert says in found[pointer]
 
 
-def test_every_problem_is_reported_at_once():
+def test_every_problem_is_reported_at_once() -> None:
     assert set(problems(with_(mtu=1, qos_priority=77, egress={"loss": 9, "x": 1}))) == {
         "/mtu",
         "/qos_priority",
@@ -140,7 +142,7 @@ def test_every_problem_is_reported_at_once():
     }
 
 
-def test_129_rules_are_too_many_wherever_they_are():
+def test_129_rules_are_too_many_wherever_they_are() -> None:
     rules = [{"protocol": "tcp", "port": port} for port in range(1, 66)]
     queues = [{"queue_id": 0, "filtering_rules": rules[:63]}]
     assert from_mapping({"persona_id": "full", "filtering_rules": rules, "queue_configuration": queues})
@@ -149,7 +151,7 @@ def test_129_rules_are_too_many_wherever_they_are():
     assert "129 filtering rules" in found["/queue_configuration"]
 
 
-def test_reorder_lets_packets_overtake():
+def test_reorder_lets_packets_overtake() -> None:
     persona = from_mapping({"persona_id": "r", "egress": {"latency": "1ms", "reorder": "1%"}})
     assert persona.egress.order_free
     assert not persona.ingress.order_free

@@ -1,7 +1,7 @@
 import netpersona.persona
 
 
-def test_the_package_exports_what_it_says_and_nothing_by_accident():
+def test_the_package_exports_what_it_says_and_nothing_by_accident() -> None:
     assert netpersona.persona.__all__ == sorted(netpersona.persona.__all__)
     assert netpersona.persona.__all__ == [
         "Change",

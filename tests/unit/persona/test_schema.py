@@ -1,3 +1,5 @@
+from typing import Any
+
 import jsonschema_rs
 import pytest
 
@@ -6,12 +8,12 @@ from netpersona.persona import json_schema, presets, to_mapping
 VALIDATOR = jsonschema_rs.Draft202012Validator(json_schema())
 
 
-def test_the_schema_is_a_schema():
+def test_the_schema_is_a_schema() -> None:
     assert jsonschema_rs.meta.is_valid(json_schema())
 
 
 @pytest.mark.parametrize("name", presets())
-def test_presets_meet_the_schema(name):
+def test_presets_meet_the_schema(name: str) -> None:
     VALIDATOR.validate(to_mapping(presets()[name]))
 
 
@@ -38,7 +40,7 @@ def test_presets_meet_the_schema(name):
         },
     ],
 )
-def test_what_loads_meets_the_schema(document):
+def test_what_loads_meets_the_schema(document: dict[str, Any]) -> None:
     VALIDATOR.validate(document)
 
 
@@ -55,5 +57,5 @@ def test_what_loads_meets_the_schema(document):
         {"persona_id": "a", "unknown": 1},
     ],
 )
-def test_what_does_not_load_does_not_meet_the_schema(document):
+def test_what_does_not_load_does_not_meet_the_schema(document: dict[str, Any]) -> None:
     assert not VALIDATOR.is_valid(document)

@@ -3,6 +3,8 @@ import pytest
 from netpersona.persona.errors import Refused
 from netpersona.persona.units import Correlation, Duration, Lifetime, Probability, Rate, Size
 
+Quantity = Duration | Rate | Size | Probability
+
 
 @pytest.mark.parametrize(
     ("kind", "written", "meant"),
@@ -34,7 +36,7 @@ from netpersona.persona.units import Correlation, Duration, Lifetime, Probabilit
         (Correlation, "25%", 0.25),
     ],
 )
-def test_a_quantity_is_read_with_its_one_meaning(kind, written, meant):
+def test_a_quantity_is_read_with_its_one_meaning(kind: type[Quantity], written: object, meant: float) -> None:
     read = kind.parse(written)
     assert read == meant
     assert type(read) is kind
@@ -66,7 +68,9 @@ def test_a_quantity_is_read_with_its_one_meaning(kind, written, meant):
         (Correlation, "100%", "below 100%"),
     ],
 )
-def test_what_is_not_clear_is_refused_with_what_to_write(kind, written, remedy):
+def test_what_is_not_clear_is_refused_with_what_to_write(
+    kind: type[Quantity], written: object, remedy: str
+) -> None:
     with pytest.raises(Refused) as refused:
         kind.parse(written)
     assert remedy in refused.value.remedy
@@ -90,6 +94,6 @@ def test_what_is_not_clear_is_refused_with_what_to_write(kind, written, remedy):
         (Probability(1e-20), "1e-20"),
     ],
 )
-def test_a_quantity_is_written_in_one_way_that_reads_back(quantity, text):
+def test_a_quantity_is_written_in_one_way_that_reads_back(quantity: Quantity, text: str) -> None:
     assert str(quantity) == f"{quantity}" == text
     assert type(quantity).parse(text) == quantity
