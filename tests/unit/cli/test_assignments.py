@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.unit.cli.conftest import FakeManager, Json, Run
 
 PUT_WEB = ("PUT", "/v1/workloads/web/persona")
 
@@ -23,7 +24,7 @@ def worn(name: str = "slow", sequence: int = 7) -> dict[str, object]:
 
 
 @pytest.fixture
-def web(manager):
+def web(manager: FakeManager) -> Json:
     """A workload whose agent has applied sequence 7."""
     manager.add_persona(persona_id="slow")
     status = {"phase": "attached", "message": "", "applied_sequence": 7}
@@ -33,7 +34,7 @@ def web(manager):
 
 
 @pytest.mark.usefixtures("web")
-def test_assign_asks_the_manager_to_wait_for_the_agent(run, manager):
+def test_assign_asks_the_manager_to_wait_for_the_agent(run: Run, manager: FakeManager) -> None:
     ran = run("assign", "web", "slow", "--ttl", "60s", "--fallback", "b", "--wait", "500ms")
     assert (ran.code, ran.err) == (0, "")
     assert manager.sent("PUT") == [
@@ -43,7 +44,9 @@ def test_assign_asks_the_manager_to_wait_for_the_agent(run, manager):
     assert "slow@3" in ran.out
 
 
-def test_assign_that_no_agent_applies_is_an_error_although_stored(run, manager, web):
+def test_assign_that_no_agent_applies_is_an_error_although_stored(
+    run: Run, manager: FakeManager, web: Json
+) -> None:
     manager.answers[PUT_WEB] = httpx2.Response(202, json={**web, "sequence": 8})
     ran = run("assign", "web", "slow")
     assert ran.code == 1
@@ -51,14 +54,16 @@ def test_assign_that_no_agent_applies_is_an_error_although_stored(run, manager, 
     assert "no agent has applied it within 2 s" in ran.err
 
 
-def test_assign_without_waiting_is_done_when_stored(run, manager, web):
+def test_assign_without_waiting_is_done_when_stored(run: Run, manager: FakeManager, web: Json) -> None:
     manager.answers[PUT_WEB] = httpx2.Response(200, json={**web, "sequence": 8})
     ran = run("assign", "web", "slow", "--wait", "0s")
     assert ran.code == 0
     assert "wait" not in manager.asked[-1].url.params
 
 
-def test_assign_to_a_workload_whose_interface_is_gone_is_an_error(run, manager, web):
+def test_assign_to_a_workload_whose_interface_is_gone_is_an_error(
+    run: Run, manager: FakeManager, web: Json
+) -> None:
     status = {"phase": "missing", "message": "no interface eth0", "applied_sequence": 7}
     manager.answers[PUT_WEB] = httpx2.Response(200, json={**web, "status": status})
     ran = run("assign", "web", "slow")
@@ -67,7 +72,7 @@ def test_assign_to_a_workload_whose_interface_is_gone_is_an_error(run, manager, 
 
 
 @pytest.mark.usefixtures("web")
-def test_a_misspelt_workload_offers_the_nearest(run, manager):
+def test_a_misspelt_workload_offers_the_nearest(run: Run, manager: FakeManager) -> None:
     manager.answers["PUT", "/v1/workloads/wbe/persona"] = httpx2.Response(404, json={"detail": "none"})
     ran = run("assign", "wbe", "slow")
     assert (ran.code, ran.out) == (1, "")
@@ -75,14 +80,14 @@ def test_a_misspelt_workload_offers_the_nearest(run, manager):
 
 
 @pytest.mark.usefixtures("web")
-def test_a_misspelt_persona_offers_the_nearest(run, manager):
+def test_a_misspelt_persona_offers_the_nearest(run: Run, manager: FakeManager) -> None:
     manager.answers[PUT_WEB] = httpx2.Response(422, json={"detail": "there is no persona solw"})
     ran = run("assign", "web", "solw")
     assert "there is no persona or preset named solw; did you mean slow?" in ran.err
 
 
 @pytest.mark.usefixtures("web")
-def test_a_refusal_for_another_reason_is_passed_on(run, manager):
+def test_a_refusal_for_another_reason_is_passed_on(run: Run, manager: FakeManager) -> None:
     error = {"pointer": "/ttl", "detail": "too long", "remedy": "write at most 1y"}
     manager.answers[PUT_WEB] = httpx2.Response(422, json={"detail": "too long", "errors": [error]})
     assert run("assign", "web", "slow", "--ttl", "9000h").err == "error: /ttl: too long; write at most 1y\n"
@@ -98,20 +103,22 @@ def test_a_refusal_for_another_reason_is_passed_on(run, manager):
         ["web", "slow", "--fallback", "b"],
     ],
 )
-def test_a_wrong_assign_is_refused_before_anything_is_asked(run, manager, argv):
+def test_a_wrong_assign_is_refused_before_anything_is_asked(
+    run: Run, manager: FakeManager, argv: list[str]
+) -> None:
     assert run("assign", *argv).code == 2
     assert manager.asked == []
 
 
 @pytest.mark.usefixtures("web")
-def test_a_file_is_applied_and_its_persona_assigned(run, manager, tmp_path: Path):
+def test_a_file_is_applied_and_its_persona_assigned(run: Run, manager: FakeManager, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("persona_id: mine\n")
     assert run("assign", "web", "-f", str(path)).code == 0
     assert [body["persona_id"] for _, body in manager.sent("POST") + manager.sent("PUT")] == ["mine", "mine"]
 
 
-def test_a_file_with_two_personas_needs_a_name(run, manager, tmp_path: Path):
+def test_a_file_with_two_personas_needs_a_name(run: Run, manager: FakeManager, tmp_path: Path) -> None:
     path = tmp_path / "two.yaml"
     path.write_text("persona_id: one\n---\npersona_id: two\n")
     ran = run("assign", "web", "-f", str(path))
@@ -123,7 +130,9 @@ def test_a_file_with_two_personas_needs_a_name(run, manager, tmp_path: Path):
 @pytest.mark.parametrize(
     ("command", "method", "path"), [("release", "DELETE", "persona"), ("rollback", "POST", "rollback")]
 )
-def test_release_and_rollback_wait_until_the_agent_has_followed(run, manager, web, command, method, path):
+def test_release_and_rollback_wait_until_the_agent_has_followed(
+    run: Run, manager: FakeManager, web: Json, command: str, method: str, path: str
+) -> None:
     manager.answers[method, f"/v1/workloads/web/{path}"] = httpx2.Response(200, json={**web, "sequence": 8})
     followed = {**web, "sequence": 8, "status": {**web["status"], "applied_sequence": 8}}
     manager.answers["GET", "/v1/workloads/web"] = httpx2.Response(200, json=followed)
@@ -131,7 +140,7 @@ def test_release_and_rollback_wait_until_the_agent_has_followed(run, manager, we
 
 
 @pytest.mark.usefixtures("web")
-def test_rollback_with_nothing_to_go_back_to_says_so(run, manager):
+def test_rollback_with_nothing_to_go_back_to_says_so(run: Run, manager: FakeManager) -> None:
     manager.answers["POST", "/v1/workloads/web/rollback"] = httpx2.Response(
         409, json={"detail": "web wore nothing before"}
     )

@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
+import typer
+from tests.unit.cli.conftest import Run
+from typer.core import TyperCommand
 
 from netpersona.cli import completion
 from netpersona.persona import presets
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_shell_has_its_script(run, shell):
+def test_each_shell_has_its_script(run: Run, shell: str) -> None:
     ran = run("completion", shell)
     assert ran.code == 0
     assert completion.VARIABLE in ran.out
 
 
-def test_an_unknown_shell_is_a_usage_error(run):
+def test_an_unknown_shell_is_a_usage_error(run: Run) -> None:
     assert run("completion", "csh").code == 2
 
 
 @pytest.fixture
-def names(monkeypatch):
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {"personas": ["mine", "other"], "workloads": ["web", "db"]}
     monkeypatch.setattr(completion, "_names", lambda _ctx, collection: held[collection])
 
 
+def context(**params: str) -> typer.Context:
+    """As it is while a line is completed: `params` were read from it so far."""
+    made = typer.Context(TyperCommand("any"))
+    made.params = dict(params)
+    return made
+
+
 @pytest.mark.usefixtures("names")
-def test_a_persona_may_be_stored_or_a_preset():
+def test_a_persona_may_be_stored_or_a_preset() -> None:
     first = next(iter(presets()))
-    assert completion.personas(None, "m") == ["mine"]
-    assert first in completion.personas(None, first[:3])
+    assert completion.personas(context(), "m") == ["mine"]
+    assert first in completion.personas(context(), first[:3])
 
 
 @pytest.mark.usefixtures("names")
-def test_names_follow_the_kind_before_them():
-    assert completion.of_kind(SimpleNamespace(params={"kind": "workload"}), "") == ["db", "web"]
-    assert completion.kinds_and_names(None, "w") == ["web", "workload"]
+def test_names_follow_the_kind_before_them() -> None:
+    assert completion.of_kind(context(kind="workload"), "") == ["db", "web"]
+    assert completion.kinds_and_names(context(), "w") == ["web", "workload"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tests.unit.cli.conftest import FakeManager, Run
 
-def test_a_persona_is_described_in_words_with_who_uses_it(run, manager):
+
+def test_a_persona_is_described_in_words_with_who_uses_it(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="slow", egress={"latency": "70ms"})
     manager.personas["slow"]["in_use_by"] = ["web"]
     ran = run("describe", "persona", "slow")
@@ -12,7 +14,7 @@ def test_a_persona_is_described_in_words_with_who_uses_it(run, manager):
     assert "70ms" in ran.out
 
 
-def test_a_workload_is_described_with_what_the_agent_saw(run, manager):
+def test_a_workload_is_described_with_what_the_agent_saw(run: Run, manager: FakeManager) -> None:
     manager.add_workload(
         "web",
         sequence=7,
@@ -47,14 +49,14 @@ def test_a_workload_is_described_with_what_the_agent_saw(run, manager):
         assert line in out
 
 
-def test_the_kind_may_be_left_out(run, manager):
+def test_the_kind_may_be_left_out(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="slow")
     manager.add_workload("web")
     assert run("describe", "slow").out.startswith("persona slow\n")
     assert run("describe", "web").out.startswith("workload web\n")
 
 
-def test_the_kind_may_not_be_left_out_where_both_have_the_name(run, manager):
+def test_the_kind_may_not_be_left_out_where_both_have_the_name(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="web")
     manager.add_workload("web")
     ran = run("describe", "web")
@@ -62,16 +64,16 @@ def test_the_kind_may_not_be_left_out_where_both_have_the_name(run, manager):
     assert "netpersona describe workload web" in ran.err
 
 
-def test_an_unknown_name_offers_both_kinds(run, manager):
+def test_an_unknown_name_offers_both_kinds(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
     assert "did you mean web?" in run("describe", "wbe").err
 
 
-def test_json_is_the_resource(run, manager):
+def test_json_is_the_resource(run: Run, manager: FakeManager) -> None:
     assert run("describe", "web", "-o", "json").code == 1
     manager.add_workload("web")
     assert run("describe", "web", "-o", "json").json == manager.workloads["web"]
 
 
-def test_a_wrong_kind_is_a_usage_error(run):
+def test_a_wrong_kind_is_a_usage_error(run: Run) -> None:
     assert run("describe", "host", "local").code == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.unit.cli.conftest import FakeManager
 
 from netpersona.cli.documents import load_documents, looks_like_file, one_document, resolve
 from netpersona.cli.errors import CliError
@@ -21,24 +22,24 @@ def good(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_may_hold_several_documents(good):
+def test_a_file_may_hold_several_documents(good: Path) -> None:
     assert [d.persona.persona_id for d in load_documents([str(good)])] == ["one", "two"]
 
 
 @pytest.mark.usefixtures("good")
-def test_a_directory_stands_for_its_documents_in_order_of_name(tmp_path: Path):
+def test_a_directory_stands_for_its_documents_in_order_of_name(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"persona_id": "zero"}')
     (tmp_path / "notes.txt").write_text("no persona")
     assert [d.persona.persona_id for d in load_documents([str(tmp_path)])] == ["zero", "one", "two"]
 
 
-def test_standard_input_is_read_for_a_dash(monkeypatch):
+def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("persona_id: piped\n"))
     assert load_documents(["-"])[0].persona.persona_id == "piped"
 
 
 @pytest.mark.usefixtures("good")
-def test_every_problem_of_every_file_is_told_with_its_line(tmp_path: Path):
+def test_every_problem_of_every_file_is_told_with_its_line(tmp_path: Path) -> None:
     first, second = tmp_path / "bad1.yaml", tmp_path / "bad2.yaml"
     first.write_text("persona_id: x\nmtu: 7\nqos_priorty: 3\n")
     second.write_text("persona_id: [\n")
@@ -53,7 +54,7 @@ def test_every_problem_of_every_file_is_told_with_its_line(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00", b"", b"- 1\n- 2\n", b"just words"])
-def test_bytes_that_are_no_document_are_a_problem_of_that_file(tmp_path: Path, content):
+def test_bytes_that_are_no_document_are_a_problem_of_that_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "odd.yaml"
     path.write_bytes(content)
     with pytest.raises(CliError) as caught:
@@ -61,13 +62,13 @@ def test_bytes_that_are_no_document_are_a_problem_of_that_file(tmp_path: Path, c
     assert str(path) in caught.value.details[0]
 
 
-def test_a_directory_without_documents_is_a_problem(tmp_path: Path):
+def test_a_directory_without_documents_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(CliError) as caught:
         load_documents([str(tmp_path)])
     assert "no persona document" in caught.value.details[0]
 
 
-def test_one_name_given_to_two_documents_is_a_problem(tmp_path: Path):
+def test_one_name_given_to_two_documents_is_a_problem(tmp_path: Path) -> None:
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_text("persona_id: same\n")
     with pytest.raises(CliError) as caught:
@@ -75,7 +76,7 @@ def test_one_name_given_to_two_documents_is_a_problem(tmp_path: Path):
     assert "same is given 2 times" in caught.value.details[0]
 
 
-def test_one_document_is_wanted_where_one_can_be_used(good):
+def test_one_document_is_wanted_where_one_can_be_used(good: Path) -> None:
     with pytest.raises(CliError, match=r"holds 2 personas \(one, two\)"):
         one_document(str(good))
 
@@ -84,11 +85,11 @@ def test_one_document_is_wanted_where_one_can_be_used(good):
     ("name", "is_file"),
     [("a.yaml", True), ("x/y", True), ("-", True), ("voip-on-3g", False), ("v1.2", False)],
 )
-def test_what_is_taken_for_a_file(name, is_file):
+def test_what_is_taken_for_a_file(name: str, is_file: bool) -> None:
     assert looks_like_file(name) is is_file
 
 
-def test_a_stored_persona_goes_before_a_preset_of_the_same_name(manager):
+def test_a_stored_persona_goes_before_a_preset_of_the_same_name(manager: FakeManager) -> None:
     name = next(iter(presets()))
     settings = Settings(transport=httpx2.MockTransport(manager))
     assert resolve(name, settings) == presets()[name]
@@ -96,19 +97,19 @@ def test_a_stored_persona_goes_before_a_preset_of_the_same_name(manager):
     assert resolve(name, settings).mtu == 1234
 
 
-def test_a_preset_needs_no_manager(tmp_path: Path):
+def test_a_preset_needs_no_manager(tmp_path: Path) -> None:
     name = next(iter(presets()))
     assert resolve(name, Settings(run_dir=tmp_path)) == presets()[name]
 
 
-def test_an_unknown_name_offers_stored_ones_and_presets(manager):
+def test_an_unknown_name_offers_stored_ones_and_presets(manager: FakeManager) -> None:
     manager.add_persona(persona_id="my-link")
     with pytest.raises(CliError) as caught:
         resolve("my-lnik", Settings(transport=httpx2.MockTransport(manager)))
     assert "did you mean my-link?" in str(caught.value.remedy)
 
 
-def test_an_unknown_name_without_a_manager_says_both(tmp_path: Path):
+def test_an_unknown_name_without_a_manager_says_both(tmp_path: Path) -> None:
     name = next(iter(presets()))
     with pytest.raises(CliError, match="not running") as caught:
         resolve(f"{name}x", Settings(run_dir=tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from tests.unit.cli.conftest import Json
 
 from netpersona.cli.errors import ApiError, CliError, nearest, paint, report, unknown_name
 
@@ -15,19 +16,19 @@ def said(error: CliError) -> str:
     return stream.getvalue()
 
 
-def test_an_error_is_one_line_with_its_remedy():
+def test_an_error_is_one_line_with_its_remedy() -> None:
     assert said(CliError("it broke", "mend it")) == "error: it broke; mend it\n"
 
 
-def test_a_part_of_a_name_finds_the_shortest_that_holds_it():
+def test_a_part_of_a_name_finds_the_shortest_that_holds_it() -> None:
     assert nearest("3g", ["atc-3g-average", "atc-3g-good", "wifi"]) == "atc-3g-good"
 
 
-def test_details_come_before_the_summary():
+def test_details_come_before_the_summary() -> None:
     assert said(CliError("2 problems", details=["a:1: x", "a:2: y"])) == "a:1: x\na:2: y\nerror: 2 problems\n"
 
 
-def test_a_problem_document_is_shown_with_its_pointers():
+def test_a_problem_document_is_shown_with_its_pointers() -> None:
     error = ApiError(
         422,
         {
@@ -45,24 +46,24 @@ def test_a_problem_document_is_shown_with_its_pointers():
     ]
 
 
-def test_a_problem_that_repeats_itself_is_said_once():
+def test_a_problem_that_repeats_itself_is_said_once() -> None:
     problem = {"detail": "in use", "errors": [{"pointer": "", "detail": "in use", "remedy": "release it"}]}
     assert said(ApiError(409, problem)) == "error: in use; release it\n"
 
 
 @pytest.mark.parametrize("problem", [{}, {"errors": "x"}, {"errors": [1, None]}, {"title": "Bad Gateway"}])
-def test_an_answer_that_is_no_problem_document_is_still_one_line(problem):
+def test_an_answer_that_is_no_problem_document_is_still_one_line(problem: Json) -> None:
     assert said(ApiError(502, problem)).count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("name", "guess"), [("voip-on-3", "voip-on-3g"), ("voip", "voip-on-3g"), ("zzz", None)]
 )
-def test_the_nearest_name_is_offered(name, guess):
+def test_the_nearest_name_is_offered(name: str, guess: str | None) -> None:
     assert nearest(name, ["voip-on-3g", "cable"]) == guess
 
 
-def test_an_unknown_name_says_where_to_look():
+def test_an_unknown_name_says_where_to_look() -> None:
     error = unknown_name("persona", "cabel", ["cable"], "netpersona get personas")
     assert said(error) == (
         "error: there is no persona named cabel; did you mean cable? `netpersona get personas` lists them\n"
@@ -74,7 +75,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_colour_is_for_terminals_without_no_color(monkeypatch):
+def test_colour_is_for_terminals_without_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert paint("x", "31", Terminal()) == "\x1b[31mx\x1b[0m"
     assert paint("x", "31", io.StringIO()) == "x"

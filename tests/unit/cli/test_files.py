@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from tests.unit.cli.conftest import FakeManager, Run
 
 from netpersona.persona import loads, presets
 
@@ -17,21 +19,21 @@ def link(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_validate_says_ok_for_each_document(run, link):
+def test_validate_says_ok_for_each_document(run: Run, link: str) -> None:
     ran = run("validate", link)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines()[1].split() == [link, "link", "ok"]
 
 
-def test_validate_twice_says_the_same(run, link):
+def test_validate_twice_says_the_same(run: Run, link: str) -> None:
     assert run("validate", link) == run("validate", link)
 
 
-def test_validate_as_json(run, link):
+def test_validate_as_json(run: Run, link: str) -> None:
     assert run("validate", link, "-o", "json").json == [{"file": link, "persona_id": "link", "warnings": []}]
 
 
-def test_validate_of_a_bad_file_exits_1_and_prints_no_data(run, tmp_path: Path):
+def test_validate_of_a_bad_file_exits_1_and_prints_no_data(run: Run, tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("persona_id: x\nmtu: 7\n")
     ran = run("validate", str(bad))
@@ -39,16 +41,16 @@ def test_validate_of_a_bad_file_exits_1_and_prints_no_data(run, tmp_path: Path):
     assert ran.err.startswith(f"{bad}:2:")
 
 
-def test_validate_asks_no_manager(run, manager, link):
+def test_validate_asks_no_manager(run: Run, manager: FakeManager, link: str) -> None:
     run("validate", link)
     assert manager.asked == []
 
 
-def test_the_schema_is_json(run):
+def test_the_schema_is_json(run: Run) -> None:
     assert "$schema" in run("schema").json
 
 
-def test_presets_are_listed_with_their_sources(run):
+def test_presets_are_listed_with_their_sources(run: Run) -> None:
     ran = run("presets")
     assert ran.code == 0
     assert len(ran.out.splitlines()) == 1 + len(presets())
@@ -56,32 +58,36 @@ def test_presets_are_listed_with_their_sources(run):
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("table", "yaml"), ("yaml", "yaml"), ("json", "json")])
-def test_a_printed_preset_can_be_read_back(run, form, suffix):
+def test_a_printed_preset_can_be_read_back(run: Run, form: str, suffix: Literal["yaml", "json"]) -> None:
     name, preset = next(iter(presets().items()))
     assert loads(run("presets", name, "-o", form).out, format=suffix) == [preset]
 
 
-def test_an_unknown_preset_offers_the_nearest(run):
+def test_an_unknown_preset_offers_the_nearest(run: Run) -> None:
     name = next(iter(presets()))
     ran = run("presets", f"{name}x")
     assert ran.code == 1
     assert f"did you mean {name}?" in ran.err
 
 
-def test_explain_takes_a_file_a_preset_and_a_stored_persona(run, manager, link):
+def test_explain_takes_a_file_a_preset_and_a_stored_persona(
+    run: Run, manager: FakeManager, link: str
+) -> None:
     manager.add_persona(persona_id="stored", egress={"latency": "70ms"})
     assert "20ms" in run("explain", link).out
     assert "70ms" in run("explain", "stored").out
     assert run("explain", next(iter(presets()))).code == 0
 
 
-def test_diff_of_equal_behaviour_is_0_and_leaves_stdout_empty(run, manager, link):
+def test_diff_of_equal_behaviour_is_0_and_leaves_stdout_empty(
+    run: Run, manager: FakeManager, link: str
+) -> None:
     manager.add_persona(persona_id="other-name", egress={"latency": "20ms"})
     ran = run("diff", link, "other-name")
     assert (ran.code, ran.out, ran.err) == (0, "", "no differences\n")
 
 
-def test_diff_of_two_exits_1_and_labels_the_change(run, manager, link):
+def test_diff_of_two_exits_1_and_labels_the_change(run: Run, manager: FakeManager, link: str) -> None:
     manager.add_persona(persona_id="slow", egress={"latency": "90ms"})
     ran = run("diff", "slow", link, "-o", "json")
     assert ran.code == 1
@@ -94,19 +100,21 @@ def test_diff_of_two_exits_1_and_labels_the_change(run, manager, link):
     )
 
 
-def test_diff_of_a_file_compares_with_what_is_stored(run, manager, link):
+def test_diff_of_a_file_compares_with_what_is_stored(run: Run, manager: FakeManager, link: str) -> None:
     assert run("diff", "-f", link).code == 1
     manager.add_persona(persona_id="link", egress={"latency": "20ms"})
     assert run("diff", "-f", link).code == 0
 
 
-def test_diff_wants_two_personas_or_a_file(run, link):
+def test_diff_wants_two_personas_or_a_file(run: Run, link: str) -> None:
     assert run("diff", link).code == 2
     assert run("diff", link, link, "-f", link).code == 2
     assert run("diff").code == 2
 
 
-def test_diff_of_a_bad_file_is_an_error_and_no_difference_is_printed(run, tmp_path: Path, link):
+def test_diff_of_a_bad_file_is_an_error_and_no_difference_is_printed(
+    run: Run, tmp_path: Path, link: str
+) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text(json.dumps({"persona_id": "x", "mtu": 7}))
     ran = run("diff", link, str(bad))

@@ -5,17 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.cli.conftest import Run
 
 from netpersona.cli import lifecycle
 from netpersona.cli.lifecycle import Running
+from netpersona.cli.places import Places
+
+Calls = list[tuple[str, dict[str, object]]]
+"""Name and options."""
 
 
 @pytest.fixture
-def started(monkeypatch, tmp_path: Path):
+def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calls:
     """The arguments of each call; the first `up` makes the token, as a manager does."""
-    calls: list[tuple[str, dict[str, object]]] = []
+    calls: Calls = []
 
-    def up(places, **options):
+    def up(places: Places, **options: object) -> Running:
         calls.append(("up", options))
         first = not places.token.exists()
         places.token.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +36,7 @@ def started(monkeypatch, tmp_path: Path):
 
 
 @pytest.mark.usefixtures("started")
-def test_the_token_is_shown_when_it_is_made_and_never_again(run):
+def test_the_token_is_shown_when_it_is_made_and_never_again(run: Run) -> None:
     first, second = run("up"), run("up", "-o", "json")
     assert "s3cret" in first.out
     assert "s3cret" not in second.out
@@ -39,14 +44,16 @@ def test_the_token_is_shown_when_it_is_made_and_never_again(run):
     assert second.err == "everything was running already\n"
 
 
-def test_listen_comes_from_the_option_or_the_environment(run, started, monkeypatch):
+def test_listen_comes_from_the_option_or_the_environment(
+    run: Run, started: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NETPERSONA_LISTEN", "127.0.0.1:1")
     run("up")
     run("up", "--listen", "127.0.0.1:2")
     assert [options["listen"] for _, options in started] == ["127.0.0.1:1", "127.0.0.1:2"]
 
 
-def test_down_purges_only_when_asked(run, started):
+def test_down_purges_only_when_asked(run: Run, started: Calls) -> None:
     run("down")
     run("down", "--purge")
     assert [options["purge"] for _, options in started] == [False, True]

@@ -20,7 +20,7 @@ VIEW = View(
 )
 
 
-def test_a_piped_table_keeps_every_value_whole(capsys):
+def test_a_piped_table_keeps_every_value_whole(capsys: pytest.CaptureFixture[str]) -> None:
     emit(VIEW, Format.table)
     assert capsys.readouterr().out.splitlines() == [
         "NAME       NOTE",
@@ -29,7 +29,7 @@ def test_a_piped_table_keeps_every_value_whole(capsys):
     ]
 
 
-def test_a_table_on_a_narrow_terminal_folds_but_loses_nothing(monkeypatch):
+def test_a_table_on_a_narrow_terminal_folds_but_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -43,30 +43,30 @@ def test_a_table_on_a_narrow_terminal_folds_but_loses_nothing(monkeypatch):
     assert "[red]é[/red]" in terminal.getvalue()
 
 
-def test_json_is_the_data(capsys):
+def test_json_is_the_data(capsys: pytest.CaptureFixture[str]) -> None:
     emit(VIEW, Format.json)
     assert json.loads(capsys.readouterr().out) == VIEW.data
 
 
-def test_yaml_is_the_data_in_its_order_and_in_plain_text(capsys):
+def test_yaml_is_the_data_in_its_order_and_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     emit(VIEW, Format.yaml)
     text = capsys.readouterr().out
     assert YAML(typ="safe").load(text) == VIEW.data
     assert text.startswith("- z: 1\n")
 
 
-def test_names_stand_one_on_a_line(capsys):
+def test_names_stand_one_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     emit(VIEW, Format.name)
     assert capsys.readouterr().out == "a\nlong-name\n"
 
 
 @pytest.mark.parametrize("form", [Format.table, Format.name])
-def test_nothing_to_show_leaves_stdout_empty(capsys, form):
+def test_nothing_to_show_leaves_stdout_empty(capsys: pytest.CaptureFixture[str], form: Format) -> None:
     emit(View(("A",), [], [], [], empty="nothing here"), form)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == ("nothing here\n" if form is Format.table else "")
 
 
-def test_a_plain_table_has_no_trailing_blanks():
+def test_a_plain_table_has_no_trailing_blanks() -> None:
     assert plain_table(("A", "B"), [("1", "")]) == "A  B\n1"

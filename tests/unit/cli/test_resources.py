@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.unit.cli.conftest import FakeManager, Run
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def two(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_apply_creates_replaces_and_leaves_alone(run, manager, two):
+def test_apply_creates_replaces_and_leaves_alone(run: Run, manager: FakeManager, two: str) -> None:
     manager.add_persona(persona_id="old", mtu=1400)
     ran = run("apply", "-f", two)
     assert ran.code == 0
@@ -27,13 +28,15 @@ def test_apply_creates_replaces_and_leaves_alone(run, manager, two):
     assert [body["persona_id"] for _, body in manager.sent("POST")] == ["new"]
 
 
-def test_a_replacement_names_the_revision_it_saw(run, manager, two):
+def test_a_replacement_names_the_revision_it_saw(run: Run, manager: FakeManager, two: str) -> None:
     manager.add_persona(persona_id="old", mtu=1400)
     run("apply", "-f", two)
     assert {r.headers["if-match"] for r in manager.asked if r.method == "PUT"} == {'"3"'}
 
 
-def test_applying_the_same_again_sends_nothing_even_from_a_flat_spelling(run, manager, two):
+def test_applying_the_same_again_sends_nothing_even_from_a_flat_spelling(
+    run: Run, manager: FakeManager, two: str
+) -> None:
     manager.add_persona(persona_id="old", mtu=1300)
     manager.add_persona(persona_id="new", ingress={"latency": "20ms"})
     ran = run("apply", "-f", two, "-o", "json")
@@ -41,7 +44,7 @@ def test_applying_the_same_again_sends_nothing_even_from_a_flat_spelling(run, ma
     assert manager.sent("PUT") + manager.sent("POST") == []
 
 
-def test_a_dry_run_stores_nothing(run, manager, two):
+def test_a_dry_run_stores_nothing(run: Run, manager: FakeManager, two: str) -> None:
     ran = run("apply", "-f", two, "--dry-run")
     assert ran.code == 0
     assert "created (dry run)" in ran.out
@@ -49,7 +52,9 @@ def test_a_dry_run_stores_nothing(run, manager, two):
     assert all("dry_run" in request.url.params for request in manager.asked if request.method != "GET")
 
 
-def test_one_bad_document_among_many_files_sends_nothing(run, manager, two, tmp_path: Path):
+def test_one_bad_document_among_many_files_sends_nothing(
+    run: Run, manager: FakeManager, two: str, tmp_path: Path
+) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("persona_id: x\nmtu: 7\n")
     ran = run("apply", "-f", two, "-f", str(bad))
@@ -57,7 +62,9 @@ def test_one_bad_document_among_many_files_sends_nothing(run, manager, two, tmp_
     assert f"{bad}:2:" in ran.err
 
 
-def test_what_the_manager_refuses_in_rehearsal_is_never_half_done(run, manager, two):
+def test_what_the_manager_refuses_in_rehearsal_is_never_half_done(
+    run: Run, manager: FakeManager, two: str
+) -> None:
     manager.add_persona(persona_id="old", mtu=1400)
     refusal = {"detail": "too much", "errors": [{"pointer": "/mtu", "detail": "no", "remedy": "less"}]}
     manager.answers["POST", "/v1/personas"] = httpx2.Response(422, json=refusal)
@@ -67,7 +74,7 @@ def test_what_the_manager_refuses_in_rehearsal_is_never_half_done(run, manager, 
     assert manager.sent("PUT") == []
 
 
-def test_get_lists_and_follows_cursors(run, manager):
+def test_get_lists_and_follows_cursors(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="a")
     manager.add_persona(persona_id="b")
     a, b = manager.personas.values()
@@ -79,44 +86,44 @@ def test_get_lists_and_follows_cursors(run, manager):
     assert manager.asked[-1].url.params["continue"] == "next"
 
 
-def test_get_of_one_prints_the_resource_itself(run, manager):
+def test_get_of_one_prints_the_resource_itself(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
     assert run("get", "workload", "web", "-o", "json").json == manager.workloads["web"]
 
 
-def test_get_of_nothing_prints_nothing_on_stdout(run):
+def test_get_of_nothing_prints_nothing_on_stdout(run: Run) -> None:
     ran = run("get", "workloads")
     assert (ran.code, ran.out) == (0, "")
     assert "workload add" in ran.err
     assert run("get", "workloads", "-o", "json").json == []
 
 
-def test_a_misspelt_name_offers_the_nearest(run, manager):
+def test_a_misspelt_name_offers_the_nearest(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="voip-on-3g")
     ran = run("get", "personas", "voip-on-3")
     assert (ran.code, ran.out) == (1, "")
     assert "did you mean voip-on-3g?" in ran.err
 
 
-def test_a_long_description_is_whole_when_piped(run, manager):
+def test_a_long_description_is_whole_when_piped(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="a", description="d" * 400)
     assert "d" * 400 in run("get", "personas").out
 
 
-def test_delete_looks_all_names_up_before_the_first_deletion(run, manager):
+def test_delete_looks_all_names_up_before_the_first_deletion(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="a")
     ran = run("delete", "persona", "a", "nosuch")
     assert ran.code == 1
     assert manager.sent("DELETE") == []
 
 
-def test_delete_says_what_it_deleted_and_with_which_revision(run, manager):
+def test_delete_says_what_it_deleted_and_with_which_revision(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
     assert run("delete", "workload", "web").out == "workload/web deleted\n"
     assert manager.asked[-1].headers["if-match"] == '"4"'
 
 
-def test_a_persona_in_use_is_refused_with_the_remedy(run, manager):
+def test_a_persona_in_use_is_refused_with_the_remedy(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="a")
     detail = {"pointer": "", "detail": "a is in use by web", "remedy": "release it first"}
     manager.answers["DELETE", "/v1/personas/a"] = httpx2.Response(
@@ -126,5 +133,5 @@ def test_a_persona_in_use_is_refused_with_the_remedy(run, manager):
     assert (ran.code, ran.err) == (1, "error: a is in use by web; release it first\n")
 
 
-def test_hosts_cannot_be_deleted(run):
+def test_hosts_cannot_be_deleted(run: Run) -> None:
     assert run("delete", "host", "local").code == 2

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.unit.cli.conftest import FakeManager, Run
 
 from netpersona.cli.errors import Unreachable
 from netpersona.cli.status import lateness
@@ -29,7 +30,9 @@ HOST = {
         ([0] * 31 + [1], 0.5, "< 2.15 s"),
     ],
 )
-def test_lateness_is_the_upper_bound_of_the_bucket_that_holds_the_quantile(histogram, quantile, shown):
+def test_lateness_is_the_upper_bound_of_the_bucket_that_holds_the_quantile(
+    histogram: list[int], quantile: float, shown: str
+) -> None:
     assert lateness(histogram, quantile) == shown
 
 
@@ -43,7 +46,9 @@ def running(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def test_all_running_exits_0_and_shows_lateness_and_workloads(run, manager, running):
+def test_all_running_exits_0_and_shows_lateness_and_workloads(
+    run: Run, manager: FakeManager, running: str
+) -> None:
     manager.hosts["local"] = HOST
     manager.add_workload("web")
     ran = run("status", "--run-dir", running)
@@ -53,7 +58,7 @@ def test_all_running_exits_0_and_shows_lateness_and_workloads(run, manager, runn
     assert ran.out.splitlines()[-1].split()[:2] == ["web", "-"]
 
 
-def test_each_workload_shows_what_became_of_its_packets(run, manager, running):
+def test_each_workload_shows_what_became_of_its_packets(run: Run, manager: FakeManager, running: str) -> None:
     manager.add_workload(
         "web",
         assignment={
@@ -77,7 +82,9 @@ def test_each_workload_shows_what_became_of_its_packets(run, manager, running):
     assert ran.err == "warning: web: the queue is short\n"
 
 
-def test_a_manager_that_does_not_answer_is_not_called_stopped(run, monkeypatch):
+def test_a_manager_that_does_not_answer_is_not_called_stopped(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("netpersona.cli.status._asked", _unreachable)
     ran = run("status", "--server", "http://elsewhere:1")
     assert (ran.code, ran.out) == (1, "")
@@ -87,7 +94,7 @@ def _unreachable(*_: object) -> None:
     raise Unreachable("cannot reach the manager", "check --server")
 
 
-def test_one_that_does_not_run_exits_1(run, running):
+def test_one_that_does_not_run_exits_1(run: Run, running: str) -> None:
     (Path(running) / "engine.pid").unlink()
     ran = run("status", "--run-dir", running)
     assert ran.code == 1
@@ -95,14 +102,14 @@ def test_one_that_does_not_run_exits_1(run, running):
     assert "manager  running" in ran.out
 
 
-def test_json_holds_everything(run, manager, running):
+def test_json_holds_everything(run: Run, manager: FakeManager, running: str) -> None:
     manager.hosts["local"] = HOST
     data = run("status", "--run-dir", running, "-o", "json").json
     assert data["hosts"] == [HOST]
     assert {process["process"]: process["pid"] for process in data["processes"]}["agent"] == os.getpid()
 
 
-def test_a_manager_elsewhere_says_nothing_about_processes_here(run, manager):
+def test_a_manager_elsewhere_says_nothing_about_processes_here(run: Run, manager: FakeManager) -> None:
     manager.hosts["local"] = HOST
     ran = run("status", "--server", "http://elsewhere:1")
     assert ran.code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from tests.unit.cli.conftest import Json
 
 from netpersona.cli import tables
 
@@ -15,14 +16,14 @@ NOON = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
     ("expires_at", "shown"),
     [(None, "-"), ("2030-01-01T12:01:00Z", "in 60s"), ("2030-01-01T11:00:00+00:00", "in 0s")],
 )
-def test_an_expiry_is_shown_as_what_is_left(expires_at, shown):
+def test_an_expiry_is_shown_as_what_is_left(expires_at: str | None, shown: str) -> None:
     assert tables.expiry_of({"expires_at": expires_at}, NOON) == shown
 
 
 @pytest.mark.parametrize(
     ("moment", "shown"), [("2030-01-01T11:59:57.6Z", "2s ago"), ("2030-01-01T12:00:01Z", "0s ago")]
 )
-def test_a_moment_is_shown_as_its_age(moment, shown):
+def test_a_moment_is_shown_as_its_age(moment: str, shown: str) -> None:
     assert tables.age_of(moment, NOON) == shown
 
 
@@ -35,7 +36,9 @@ def test_a_moment_is_shown_as_its_age(moment, shown):
         (7, {"phase": "refused", "message": "no", "applied_sequence": 5}, "refused"),
     ],
 )
-def test_a_phase_says_what_the_agent_says_and_whether_it_is_behind(sequence, status, shown):
+def test_a_phase_says_what_the_agent_says_and_whether_it_is_behind(
+    sequence: int, status: Json | None, shown: str
+) -> None:
     assert tables.phase_of({"sequence": sequence, "status": status}) == shown
 
 
@@ -47,7 +50,7 @@ def test_a_phase_says_what_the_agent_says_and_whether_it_is_behind(sequence, sta
         ({"persona_id": "a", "persona_revision": 0}, "a (preset)"),
     ],
 )
-def test_a_persona_is_shown_with_its_revision(assignment, shown):
+def test_a_persona_is_shown_with_its_revision(assignment: Json | None, shown: str) -> None:
     assert tables.persona_of(assignment) == shown
 
 
@@ -55,7 +58,7 @@ def test_a_persona_is_shown_with_its_revision(assignment, shown):
     ("spec", "shown"),
     [({"netns": "web", "interface": "eth0"}, "web/eth0"), ({"netns": None, "interface": "tap0"}, "tap0")],
 )
-def test_an_attachment_is_shown_with_its_namespace(spec, shown):
+def test_an_attachment_is_shown_with_its_namespace(spec: Json, shown: str) -> None:
     assert tables.place_of(spec) == shown
 
 
@@ -63,15 +66,15 @@ def test_an_attachment_is_shown_with_its_namespace(spec, shown):
     ("seconds", "shown"),
     [(-1, "0s"), (119, "119s"), (120, "2min"), (7199, "119min"), (7200, "2h"), (172_800, "2d")],
 )
-def test_a_span_is_shown_in_its_largest_useful_unit(seconds, shown):
+def test_a_span_is_shown_in_its_largest_useful_unit(seconds: float, shown: str) -> None:
     assert tables.span(seconds) == shown
 
 
-def test_a_moment_is_shown_to_the_second_with_its_age():
+def test_a_moment_is_shown_to_the_second_with_its_age() -> None:
     assert tables.moment_of("2030-01-01T12:59:57.6+01:00", NOON) == "2030-01-01 11:59:57 UTC, 2s ago"
 
 
-def test_troubles_are_messages_and_warnings_with_their_workload():
+def test_troubles_are_messages_and_warnings_with_their_workload() -> None:
     refused = {"phase": "refused", "message": "no", "applied_sequence": 0}
     warned = {"phase": "attached", "message": "", "applied_sequence": 0, "warnings": ["the queue is short"]}
     workloads = [
@@ -81,7 +84,7 @@ def test_troubles_are_messages_and_warnings_with_their_workload():
     assert tables.troubles(workloads) == ["a is refused: no", "b: the queue is short"]
 
 
-def test_a_host_is_one_row():
+def test_a_host_is_one_row() -> None:
     host = {
         "host": "local",
         "version": "1",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx2
 import pytest
+from tests.unit.cli.conftest import FakeManager, Run
 
 from netpersona.cli import verify
 
@@ -20,10 +23,11 @@ HOLDS = {
 }
 BREAKS = {**HOLDS, "quantity": "loss", "holds": False}
 UNASKED = {**HOLDS, "requested": None, "low": None, "high": None, "holds": None}
+End = Callable[..., None]
 
 
 @pytest.fixture
-def answer(manager):
+def answer(manager: FakeManager) -> End:
     """Let the verification end in this state."""
 
     def end(state: str, rows: list[dict[str, object]], message: str = "") -> None:
@@ -37,11 +41,11 @@ def answer(manager):
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "POLL_S", 0)
 
 
-def test_all_that_holds_exits_0_with_the_intervals(run, manager, answer):
+def test_all_that_holds_exits_0_with_the_intervals(run: Run, manager: FakeManager, answer: End) -> None:
     answer("done", [HOLDS, UNASKED])
     ran = run("verify", "web", "--probes", "50", "--interval", "1ms")
     assert ran.code == 0
@@ -50,7 +54,7 @@ def test_all_that_holds_exits_0_with_the_intervals(run, manager, answer):
     assert "50 probes to web" in ran.err
 
 
-def test_one_that_does_not_hold_exits_1_and_shows_all(run, answer):
+def test_one_that_does_not_hold_exits_1_and_shows_all(run: Run, answer: End) -> None:
     answer("done", [HOLDS, BREAKS])
     ran = run("verify", "web")
     assert ran.code == 1
@@ -74,11 +78,13 @@ def test_one_that_does_not_hold_exits_1_and_shows_all(run, answer):
         (123_456.0, "ms", "123500ms"),
     ],
 )
-def test_amounts_are_written_as_in_a_document(value, unit, shown):
+def test_amounts_are_written_as_in_a_document(value: float | str | None, unit: str, shown: str) -> None:
     assert verify.amount(value, unit) == shown
 
 
-def test_an_interrupt_says_that_the_agent_goes_on(run, answer, monkeypatch):
+def test_an_interrupt_says_that_the_agent_goes_on(
+    run: Run, answer: End, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -89,19 +95,21 @@ def test_an_interrupt_says_that_the_agent_goes_on(run, answer, monkeypatch):
     assert "the agent sends the remaining probes" in ran.err
 
 
-def test_json_is_the_verification(run, answer):
+def test_json_is_the_verification(run: Run, answer: End) -> None:
     answer("done", [HOLDS])
     assert run("verify", "web", "-o", "json").json["rows"] == [HOLDS]
 
 
-def test_a_failure_says_why(run, answer):
+def test_a_failure_says_why(run: Run, answer: End) -> None:
     answer("failed", [], "the interface is gone")
     ran = run("verify", "web")
     assert (ran.code, ran.out) == (1, "")
     assert "the interface is gone" in ran.err
 
 
-def test_an_agent_that_never_answers_is_given_up(run, manager, answer, monkeypatch):
+def test_an_agent_that_never_answers_is_given_up(
+    run: Run, manager: FakeManager, answer: End, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer("done", [HOLDS])
     manager.answers["GET", f"{PATH}/v1"] = httpx2.Response(
         200, json={"verification_id": "v1", "state": "pending"}
@@ -112,7 +120,7 @@ def test_an_agent_that_never_answers_is_given_up(run, manager, answer, monkeypat
     assert "no result within" in ran.err
 
 
-def test_an_unknown_workload_is_told_before_anything_is_sent(run, manager):
+def test_an_unknown_workload_is_told_before_anything_is_sent(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
     assert "did you mean web?" in run("verify", "wbe").err
     assert manager.sent("POST") == []

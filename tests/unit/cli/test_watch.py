@@ -6,10 +6,11 @@ import json
 
 import httpx2
 import pytest
+from tests.unit.cli.conftest import FakeManager, Json, Run
 
 
 @pytest.fixture
-def events(manager):
+def events(manager: FakeManager) -> list[Json]:
     """What the manager streams before it ends the watch."""
     web = manager.add_workload("web")
     stream = [
@@ -28,7 +29,7 @@ def events(manager):
 
 
 @pytest.mark.usefixtures("events")
-def test_each_change_is_a_line_and_bookmarks_are_none(run, manager):
+def test_each_change_is_a_line_and_bookmarks_are_none(run: Run, manager: FakeManager) -> None:
     ran = run("watch")
     assert ran.out.splitlines() == [
         "ADDED     workload/web  web/eth0  -  attached",
@@ -39,13 +40,13 @@ def test_each_change_is_a_line_and_bookmarks_are_none(run, manager):
 
 
 @pytest.mark.usefixtures("events")
-def test_a_watch_that_the_manager_ends_is_an_error(run):
+def test_a_watch_that_the_manager_ends_is_an_error(run: Run) -> None:
     ran = run("watch")
     assert ran.code == 1
     assert "ended the watch" in ran.err
 
 
-def test_json_is_one_event_a_line(run, events):
+def test_json_is_one_event_a_line(run: Run, events: list[Json]) -> None:
     ran = run("watch", "workloads", "-o", "json")
     assert [json.loads(line) for line in ran.out.splitlines()] == [
         e for e in events if e["type"] != "BOOKMARK"
@@ -53,22 +54,22 @@ def test_json_is_one_event_a_line(run, events):
 
 
 @pytest.mark.usefixtures("events")
-def test_names_and_yaml(run):
+def test_names_and_yaml(run: Run) -> None:
     assert run("watch", "-o", "name").out.splitlines() == ["workload/web"] * 3
     assert run("watch", "-o", "yaml").out.count("---\n") == 3
 
 
-def test_personas_show_their_revision(run, manager):
+def test_personas_show_their_revision(run: Run, manager: FakeManager) -> None:
     manager.add_persona(persona_id="a")
     event = {"type": "MODIFIED", "revision": 3, "object": manager.personas["a"]}
     manager.answers["GET", "/v1/personas"] = httpx2.Response(200, text=json.dumps(event) + "\n")
     assert run("watch", "personas").out == "MODIFIED  persona/a  revision 3\n"
 
 
-def test_a_refused_watch_says_why(run, manager):
+def test_a_refused_watch_says_why(run: Run, manager: FakeManager) -> None:
     manager.answers["GET", "/v1/workloads"] = httpx2.Response(410, json={"detail": "too old"})
     assert run("watch").err == "error: too old\n"
 
 
-def test_hosts_cannot_be_watched(run):
+def test_hosts_cannot_be_watched(run: Run) -> None:
     assert run("watch", "hosts").code == 2

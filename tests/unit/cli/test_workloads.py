@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 import pytest
+from tests.unit.cli.conftest import FakeManager, Run
 
 POST = ("POST", "/v1/workloads")
 
 
-def answered(manager, **changes):
+def answered(manager: FakeManager, **changes: Any) -> None:
     """Let the manager answer the next creation with a workload that an agent has looked at."""
     manager.answers[POST] = httpx2.Response(201, json=manager.add_workload("web", **changes))
 
 
-def test_a_namespace_makes_it_a_netns_workload(run, manager):
+def test_a_namespace_makes_it_a_netns_workload(run: Run, manager: FakeManager) -> None:
     answered(manager)
     assert run("workload", "add", "web", "--netns", "web", "--interface", "eth0").code == 0
     assert manager.sent("POST") == [
@@ -32,7 +35,7 @@ def test_a_namespace_makes_it_a_netns_workload(run, manager):
     ]
 
 
-def test_an_interface_alone_is_one_of_the_host(run, manager):
+def test_an_interface_alone_is_one_of_the_host(run: Run, manager: FakeManager) -> None:
     answered(manager)
     run("workload", "add", "web", "--interface", "tap0", "--facing", "network", "--allow-management")
     ((_, body),) = manager.sent("POST")
@@ -44,13 +47,13 @@ def test_an_interface_alone_is_one_of_the_host(run, manager):
     )
 
 
-def test_the_kind_can_be_said(run, manager):
+def test_the_kind_can_be_said(run: Run, manager: FakeManager) -> None:
     answered(manager)
     run("workload", "add", "web", "--interface", "vnet0", "--kind", "vm")
     assert manager.sent("POST")[0][1]["kind"] == "vm"
 
 
-def test_adding_the_same_again_is_no_error(run, manager):
+def test_adding_the_same_again_is_no_error(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
     manager.answers[POST] = httpx2.Response(409, json={"detail": "web exists"})
     ran = run("workload", "add", "web", "--netns", "web", "--interface", "eth0")
@@ -58,7 +61,7 @@ def test_adding_the_same_again_is_no_error(run, manager):
     assert "already there" in ran.err
 
 
-def test_adding_another_under_the_same_name_is_an_error(run, manager):
+def test_adding_another_under_the_same_name_is_an_error(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
     manager.answers[POST] = httpx2.Response(409, json={"detail": "web exists"})
     ran = run("workload", "add", "web", "--netns", "web", "--interface", "eth1")
@@ -66,7 +69,7 @@ def test_adding_another_under_the_same_name_is_an_error(run, manager):
     assert "another interface" in ran.err
 
 
-def test_a_refused_interface_is_an_error_with_the_agents_reason(run, manager):
+def test_a_refused_interface_is_an_error_with_the_agents_reason(run: Run, manager: FakeManager) -> None:
     answered(
         manager, status={"phase": "refused", "message": "carries the default route", "applied_sequence": 0}
     )
@@ -76,14 +79,14 @@ def test_a_refused_interface_is_an_error_with_the_agents_reason(run, manager):
     assert "workload remove web" in ran.err
 
 
-def test_a_missing_interface_is_a_warning(run, manager):
+def test_a_missing_interface_is_a_warning(run: Run, manager: FakeManager) -> None:
     answered(manager, status={"phase": "missing", "message": "no eth0", "applied_sequence": 0})
     ran = run("workload", "add", "web", "--interface", "eth0")
     assert ran.code == 0
     assert "warning: no eth0; the workload is taken up" in ran.err
 
 
-def test_no_agent_is_a_warning(run, manager):
+def test_no_agent_is_a_warning(run: Run, manager: FakeManager) -> None:
     answered(manager, status=None)
     ran = run("workload", "add", "web", "--interface", "eth0", "--wait", "0s")
     assert ran.code == 0
@@ -91,12 +94,12 @@ def test_no_agent_is_a_warning(run, manager):
 
 
 @pytest.mark.parametrize("argv", [["--kind", "pod"], ["--facing", "up"], ["--wait", "long"]])
-def test_wrong_options_are_usage_errors(run, manager, argv):
+def test_wrong_options_are_usage_errors(run: Run, manager: FakeManager, argv: list[str]) -> None:
     assert run("workload", "add", "web", "--interface", "eth0", *argv).code == 2
     assert manager.asked == []
 
 
-def test_remove_deletes(run, manager):
+def test_remove_deletes(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
     assert run("workload", "remove", "web").out == "workload/web deleted\n"
     assert [path for path, _ in manager.sent("DELETE")] == ["/v1/workloads/web"]
