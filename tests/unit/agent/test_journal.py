@@ -1,5 +1,7 @@
+import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,8 +91,8 @@ def test_the_file_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_full_disk_is_said_and_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal.json"
     with Journal(path, boot=BOOT) as first:
-        write = journal.os.write
-        monkeypatch.setattr(journal.os, "write", lambda file, data: write(file, data[:10]))
+        write = os.write
+        monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:10]))
         with pytest.raises(OSError, match="disk is full"):
             first.put(WORN)
         monkeypatch.undo()
@@ -115,7 +117,8 @@ def test_garbage_is_an_empty_journal_that_can_be_written(tmp_path: Path, content
 
 def test_a_record_in_the_form_of_another_release_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "journal.json"
-    lines = [{"boot": BOOT}, {"workload_id": "web", "wears": "lag"}, {"gone": True}, asdict(WORN)]
+    foreign = {"workload_id": "web", "wears": "lag"}
+    lines: list[dict[str, Any]] = [{"boot": BOOT}, foreign, {"gone": True}, asdict(WORN)]
     path.write_bytes(b"".join(map(journal._line, lines)))
     with Journal(path, boot=BOOT) as read:
         assert read.records == {"web": WORN}

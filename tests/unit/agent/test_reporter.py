@@ -98,6 +98,10 @@ def test_a_change_while_its_status_is_on_its_way_is_sent_again() -> None:
                 reporters[0].changed("web")
             await super().put_statuses(host, statuses)
 
+    def change(reporter: Reporter) -> None:
+        reporters.append(reporter)
+        reporter.changed("web")
+
     reporters: list[Reporter] = []
-    sent = asyncio.run(steps(Slow(), documents, lambda r: [reporters.append(r), r.changed("web")]))
+    sent = asyncio.run(steps(Slow(), documents, change))
     assert sent == ["web", "web"]

@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.unit.control.outcomes import planned, stored
 
 from netpersona.control import Service
 from netpersona.control.conditions import Condition
 from netpersona.control.models import AssignmentRequest, NewWorkload
 from netpersona.control.problems import Conflict, NotFound, PreconditionFailed, Unprocessable
+from netpersona.control.store import Record
 from netpersona.persona import presets
 
 
@@ -24,13 +26,13 @@ async def ready(service: Service) -> None:
     await service.workloads.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
 
 
-async def assign(service: Service, persona_id: str, **more: Any) -> Any:
-    return await service.assignments.assign("w", AssignmentRequest(persona_id=persona_id, **more))
+async def assign(service: Service, persona_id: str, **more: Any) -> Record:
+    return stored(await service.assignments.assign("w", AssignmentRequest(persona_id=persona_id, **more)))
 
 
 def wears(service: Service) -> str | None:
     assignment = service.workloads.get("w").value["assignment"]
-    return assignment and assignment["persona_id"]
+    return str(assignment["persona_id"]) if assignment else None
 
 
 def test_an_assignment_holds_its_own_copy_of_the_persona(service: Service) -> None:
@@ -57,7 +59,7 @@ def test_sequences_rise_over_release_and_a_new_life_of_the_name(service: Service
         seen = [service.workloads.get("w").value["sequence"]]
         for step in ("a", "b"):
             seen.append((await assign(service, step)).value["sequence"])
-        seen.append((await service.assignments.release("w")).value["sequence"])
+        seen.append(stored(await service.assignments.release("w")).value["sequence"])
         await service.workloads.delete("w")
         await service.workloads.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
         seen.append((await assign(service, "a")).value["sequence"])
@@ -72,7 +74,7 @@ def test_a_preset_is_assigned_by_name_unless_a_persona_has_it(service: Service) 
         name = sorted(presets())[0]
         workload = await assign(service, name)
         assert workload.value["assignment"]["persona_revision"] == 0
-        created = await service.personas.create({"persona_id": name, "mtu": 1400})
+        created = stored(await service.personas.create({"persona_id": name, "mtu": 1400}))
         workload = await assign(service, name)
         assert workload.value["assignment"]["persona_revision"] == created.revision
 
@@ -218,7 +220,8 @@ def test_a_dry_run_answers_the_plan(service: Service) -> None:
         await ready(service)
         await assign(service, "a")
         at = service.store.revision
-        plan = await service.assignments.assign("w", AssignmentRequest(persona_id="b"), dry_run=True)
+        request = AssignmentRequest(persona_id="b")
+        plan = planned(await service.assignments.assign("w", request, dry_run=True))
         assert {change["pointer"] for change in plan["changes"]} >= {"/ingress/latency"}
         await service.assignments.release("w", dry_run=True)
         assert service.store.revision == at

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from tests.unit.control.outcomes import planned, stored
 
 from netpersona.control import FakeStore, Service
 from netpersona.control.conditions import Condition
@@ -69,11 +70,11 @@ def test_replacing_needs_to_know_what_is_replaced(service: Service) -> None:
 
 def test_a_new_revision_reaches_who_follows_and_not_who_is_pinned(service: Service, store: FakeStore) -> None:
     async def story() -> None:
-        first = await service.personas.create(slow())
+        first = stored(await service.personas.create(slow()))
         await worn(service, "follower")
         await worn(service, "pinned", persona_revision=first.revision)
         before = service.workloads.get("follower").value["sequence"]
-        second = await service.personas.replace("slow", slow("20ms"), ANY)
+        second = stored(await service.personas.replace("slow", slow("20ms"), ANY))
         follower, pinned = (service.workloads.get(name).value for name in ("follower", "pinned"))
         assert follower["assignment"]["persona"]["ingress"] == {"latency": "20ms"}
         assert (
@@ -126,9 +127,9 @@ def test_old_revisions_are_kept_up_to_a_bound_and_go_with_the_persona(
     service: Service, store: FakeStore
 ) -> None:
     async def story() -> None:
-        revisions = [(await service.personas.create(slow())).revision]
+        revisions = [stored(await service.personas.create(slow())).revision]
         for number in range(REVISIONS_BOUND + 3):
-            record = await service.personas.replace("slow", slow(f"{number + 1}ms"), ANY)
+            record = stored(await service.personas.replace("slow", slow(f"{number + 1}ms"), ANY))
             revisions.append(record.revision)
         kept = [r for r in revisions if service.personas.revision("slow", r) is not None]
         assert kept == revisions[-REVISIONS_BOUND - 1 :]
@@ -153,7 +154,7 @@ def test_a_dry_run_answers_the_plan_and_stores_nothing(service: Service) -> None
     async def story() -> None:
         await service.personas.create(slow())
         at = service.store.revision
-        plan = await service.personas.replace("slow", slow("20ms"), ANY, dry_run=True)
+        plan = planned(await service.personas.replace("slow", slow("20ms"), ANY, dry_run=True))
         assert plan["changes"] == [
             {"pointer": "/ingress/latency", "before": "10ms", "after": "20ms", "label": "live"}
         ]

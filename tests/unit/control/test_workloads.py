@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.unit.control.outcomes import planned, stored
 
 from netpersona.control import Service
 from netpersona.control.bodies import validate
@@ -17,7 +18,7 @@ ATTACHED: dict[str, Any] = {"phase": "attached", "applied_sequence": 0}
 
 def test_a_workload_starts_with_nothing_on(service: Service) -> None:
     async def story() -> None:
-        record = await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        record = stored(await service.workloads.create(NewWorkload(workload_id="w", **VM)))
         resource = service.workloads.resource(record)
         assert resource["spec"] == {
             "kind": "vm",
@@ -42,11 +43,11 @@ def test_moving_a_workload_keeps_what_it_wears(service: Service) -> None:
         moved = WorkloadSpec(kind="vm", interface="tap1")
         with pytest.raises(PreconditionRequired):
             await service.workloads.replace("w", moved)
-        plan = await service.workloads.replace("w", moved, Condition(if_match="*"), dry_run=True)
+        plan = planned(await service.workloads.replace("w", moved, Condition(if_match="*"), dry_run=True))
         assert plan["changes"] == [
             {"pointer": "/interface", "before": "tap0", "after": "tap1", "label": "reinit"}
         ]
-        record = await service.workloads.replace("w", moved, Condition(if_match="*"))
+        record = stored(await service.workloads.replace("w", moved, Condition(if_match="*")))
         assert record.value["spec"]["interface"] == "tap1"
         assert record.value["assignment"]["persona_id"] == "a"
 
@@ -111,7 +112,7 @@ def test_deleting_forgets_status_and_verifications(service: Service) -> None:
 
 def test_a_status_leaves_the_revision_alone(service: Service) -> None:
     async def story() -> None:
-        record = await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        record = stored(await service.workloads.create(NewWorkload(workload_id="w", **VM)))
         service.report_status("w", ATTACHED)
         assert service.workloads.resource(service.workloads.get("w"))["status"] == ATTACHED
         assert service.workloads.get("w").revision == record.revision
