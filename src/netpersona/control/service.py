@@ -11,6 +11,7 @@ from netpersona.control.clock import Clock, utc_now
 from netpersona.control.desk import PERSONAS, VERIFICATIONS, WORKLOADS, Desk
 from netpersona.control.feed import Feed, Source
 from netpersona.control.hosts import Hosts
+from netpersona.control.lateness import EngineLateness
 from netpersona.control.metrics import Metrics
 from netpersona.control.personas import Personas
 from netpersona.control.statuses import Statuses
@@ -66,5 +67,6 @@ class Service:
         gauge("workloads", "Workloads known", lambda: len(store.list(WORKLOADS)))
         gauge("workloads_reported", "Workloads with a status", self.statuses.count)
         gauge("hosts", "Agents that have reported", lambda: len(self.hosts.list()))
+        self.metrics.collect(EngineLateness(self.hosts.list))
         for topic in ("personas", "workloads"):
             gauge(f"watches_{topic}", f"Watches open on {topic}", partial(self.feed.watchers, topic))
