@@ -19,6 +19,7 @@ import pytest
 READY_S = 20.0
 COMMAND_S = 20.0
 Command = subprocess.CompletedProcess[str]
+Run = Callable[..., Command]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
 
 
 @pytest.fixture
-def netpersona(manager: Manager) -> Callable[..., Command]:
+def netpersona(manager: Manager) -> Run:
     def run(*argv: str, stdin: str = "", **environment: str) -> Command:
         return subprocess.run(
             command_line(*argv),
@@ -115,7 +116,7 @@ def agent(manager: Manager) -> Iterator[None]:
 
 
 @pytest.fixture
-def web(netpersona: Callable[..., Command]) -> Iterator[str]:
+def web(netpersona: Run) -> Iterator[str]:
     added = netpersona("workload", "add", "web", "--netns", "web", "--interface", "eth0", "--wait", "0s")
     assert added.returncode == 0, added.stderr
     yield "web"
@@ -130,7 +131,7 @@ def link(tmp_path: Path) -> str:
 
 
 @pytest.mark.usefixtures("agent")
-def test_the_life_of_a_persona_on_a_workload(netpersona, web, link):
+def test_the_life_of_a_persona_on_a_workload(netpersona: Run, web: str, link: str) -> None:
     steps = [
         ("apply", "-f", link),
         ("assign", web, "link"),
@@ -147,7 +148,7 @@ def test_the_life_of_a_persona_on_a_workload(netpersona, web, link):
 
 
 @pytest.mark.usefixtures("agent")
-def test_every_view_of_what_is_there(netpersona, web, link):
+def test_every_view_of_what_is_there(netpersona: Run, web: str, link: str) -> None:
     netpersona("assign", web, "-f", link)
     for argv in (["get", "personas"], ["get", "workloads"], ["describe", "web"], ["describe", "link"]):
         shown = netpersona(*argv)
@@ -159,7 +160,7 @@ def test_every_view_of_what_is_there(netpersona, web, link):
     netpersona("delete", "persona", "link")
 
 
-def test_twice_in_a_row_is_the_same_as_once(netpersona, web, link):
+def test_twice_in_a_row_is_the_same_as_once(netpersona: Run, web: str, link: str) -> None:
     first, second = netpersona("apply", "-f", link), netpersona("apply", "-f", link)
     assert (first.returncode, second.returncode) == (0, 0)
     assert ("created" in first.stdout, "unchanged" in second.stdout) == (True, True)
@@ -169,7 +170,7 @@ def test_twice_in_a_row_is_the_same_as_once(netpersona, web, link):
     assert netpersona("delete", "persona", "link").returncode == 1
 
 
-def test_a_persona_in_use_is_not_deleted(netpersona, web, link):
+def test_a_persona_in_use_is_not_deleted(netpersona: Run, web: str, link: str) -> None:
     netpersona("assign", web, "-f", link, "--wait", "0s")
     refused = netpersona("delete", "persona", "link")
     assert (refused.returncode, refused.stdout) == (1, "")
@@ -178,7 +179,7 @@ def test_a_persona_in_use_is_not_deleted(netpersona, web, link):
     assert netpersona("delete", "persona", "link").returncode == 0
 
 
-def test_without_an_agent_assign_says_that_it_is_not_in_force(netpersona, web):
+def test_without_an_agent_assign_says_that_it_is_not_in_force(netpersona: Run, web: str) -> None:
     done = netpersona("assign", web, "atc-3g-good", "--wait", "50ms")
     assert done.returncode == 1
     assert "no agent has applied it" in done.stderr
@@ -200,7 +201,9 @@ def test_without_an_agent_assign_says_that_it_is_not_in_force(netpersona, web):
     ],
 )
 @pytest.mark.usefixtures("web")
-def test_a_mistake_is_one_clear_line_on_stderr(netpersona, argv, code, said):
+def test_a_mistake_is_one_clear_line_on_stderr(
+    netpersona: Run, argv: list[str], code: int, said: str
+) -> None:
     done = netpersona(*argv)
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr
@@ -208,8 +211,8 @@ def test_a_mistake_is_one_clear_line_on_stderr(netpersona, argv, code, said):
 
 
 def test_a_bad_file_among_good_ones_changes_nothing_and_is_told_with_its_line(
-    netpersona, link, tmp_path: Path
-):
+    netpersona: Run, link: str, tmp_path: Path
+) -> None:
     bad = tmp_path / "worse.yaml"
     bad.write_text("persona_id: worse\n\nmtu: 7\n")
     done = netpersona("apply", "-f", link, "-f", str(bad))
@@ -218,13 +221,15 @@ def test_a_bad_file_among_good_ones_changes_nothing_and_is_told_with_its_line(
     assert netpersona("get", "personas").stdout == ""
 
 
-def test_a_document_may_come_through_a_pipe(netpersona):
+def test_a_document_may_come_through_a_pipe(netpersona: Run) -> None:
     done = netpersona("apply", "-f", "-", "--dry-run", stdin="persona_id: piped\n")
     assert done.returncode == 0, done.stderr
     assert netpersona("get", "personas", "-o", "json").stdout == "[]\n"
 
 
-def test_tcp_takes_the_token_of_this_machine_or_of_a_file(netpersona, manager, tmp_path: Path):
+def test_tcp_takes_the_token_of_this_machine_or_of_a_file(
+    netpersona: Run, manager: Manager, tmp_path: Path
+) -> None:
     assert netpersona("get", "hosts", "--server", manager.url).returncode == 0
     elsewhere = {"NETPERSONA_STATE_DIR": str(tmp_path)}
     refused = netpersona("get", "hosts", "--server", manager.url, **elsewhere)
@@ -236,21 +241,31 @@ def test_tcp_takes_the_token_of_this_machine_or_of_a_file(netpersona, manager, t
     assert with_file.returncode == 0, with_file.stderr
 
 
-def test_completion_knows_the_names_of_the_manager(netpersona, web):
+def test_completion_knows_the_names_of_the_manager(netpersona: Run, web: str) -> None:
     line = {"COMP_WORDS": "netpersona assign w", "COMP_CWORD": "2", "_NETPERSONA_COMPLETE": "complete_bash"}
     assert netpersona(**line).stdout.split() == [web]
 
 
-def test_completion_without_a_manager_is_silent(netpersona, tmp_path: Path):
+def test_completion_without_a_manager_is_silent(netpersona: Run, tmp_path: Path) -> None:
     line = {"COMP_WORDS": "netpersona assign w", "COMP_CWORD": "2", "_NETPERSONA_COMPLETE": "complete_bash"}
     done = netpersona(**line, NETPERSONA_RUN_DIR=str(tmp_path))
     assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
-def test_watch_prints_changes_as_they_happen_until_ctrl_c(netpersona, manager, web):
-    command = command_line("watch", "workloads")
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environ(manager), **streams) as watch:
+def watching(manager: Manager) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command_line("watch", "workloads"),
+        env=environ(manager),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_watch_prints_changes_as_they_happen_until_ctrl_c(
+    netpersona: Run, manager: Manager, web: str
+) -> None:
+    with watching(manager) as watch:
         assert watch.stdout is not None
         assert watch.stdout.readline().startswith("ADDED     workload/web")
         netpersona("assign", web, "atc-3g-good", "--wait", "0s")
@@ -260,10 +275,10 @@ def test_watch_prints_changes_as_they_happen_until_ctrl_c(netpersona, manager, w
     assert (watch.returncode, out, err) == (130, "", "")
 
 
-def test_a_reader_that_goes_away_ends_watch_without_a_traceback(netpersona, manager, web):
-    command = command_line("watch", "workloads")
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environ(manager), **streams) as watch:
+def test_a_reader_that_goes_away_ends_watch_without_a_traceback(
+    netpersona: Run, manager: Manager, web: str
+) -> None:
+    with watching(manager) as watch:
         assert watch.stdout is not None
         watch.stdout.readline()
         watch.stdout.close()
@@ -273,7 +288,7 @@ def test_a_reader_that_goes_away_ends_watch_without_a_traceback(netpersona, mana
         assert watch.stderr.read() == ""
 
 
-def test_a_full_disk_is_told_without_a_traceback(manager):
+def test_a_full_disk_is_told_without_a_traceback(manager: Manager) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             command_line("presets"), stdout=full, stderr=subprocess.PIPE, text=True, env=environ(manager)
@@ -282,13 +297,13 @@ def test_a_full_disk_is_told_without_a_traceback(manager):
     assert "No space left" in done.stderr
 
 
-def test_status_says_what_does_not_run(netpersona):
+def test_status_says_what_does_not_run(netpersona: Run) -> None:
     done = netpersona("status")
     assert done.returncode == 1
     assert "engine   stopped" in done.stdout
 
 
-def test_a_manager_that_does_not_run_is_told_with_the_remedy(netpersona, tmp_path: Path):
+def test_a_manager_that_does_not_run_is_told_with_the_remedy(netpersona: Run, tmp_path: Path) -> None:
     done = netpersona("get", "personas", "--run-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     assert "sudo netpersona up" in done.stderr

@@ -44,7 +44,7 @@ def test_kill_9_loses_no_acknowledged_write(start: Any, tmp_path: Path, kills: i
             for writer in writers:
                 writer.join(timeout=30)
     with start(tmp_path) as running, running.unix() as client:
-        stored = {}
+        stored: dict[str, int] = {}
         cursor = None
         while True:
             page = client.get(

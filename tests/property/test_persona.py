@@ -1,7 +1,9 @@
 """Any valid persona survives dump and load and compiles; no input whatever ends in a traceback."""
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from netpersona.persona import (
     PersonaError,
+    Problem,
     compile_persona,
     diff,
     dump,
@@ -19,6 +22,8 @@ from netpersona.persona import (
     loads,
     to_mapping,
 )
+
+Json = dict[str, Any]
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -35,7 +40,7 @@ rates = st.integers(1, 4 * 10**8).map(lambda kbit: f"{kbit}kbit") | st.sampled_f
 
 
 @st.composite
-def gilbert_elliott(draw):
+def gilbert_elliott(draw: st.DrawFn) -> Json:
     keys = {"p": probabilities, "r": probabilities}
     return draw(
         st.fixed_dictionaries(
@@ -46,14 +51,14 @@ def gilbert_elliott(draw):
 
 
 @st.composite
-def four_state(draw):
+def four_state(draw: st.DrawFn) -> Json:
     p13, p31, p23 = (draw(fractions) for _ in range(3))
     p14, p32 = (draw(st.floats(0, 1)) * (1 - p) * 0.999 for p in (p13, p31))
     return {"model": "four_state", "p13": p13, "p31": p31, "p32": p32, "p23": p23, "p14": p14}
 
 
 @st.composite
-def delays(draw):
+def delays(draw: st.DrawFn) -> Json:
     kind = draw(st.sampled_from(["none", "constant", "table", "uniform", "normal", "pareto", "paretonormal"]))
     if kind == "none":
         return {}
@@ -73,12 +78,13 @@ def delays(draw):
 
 
 @st.composite
-def links(draw):
+def links(draw: st.DrawFn) -> Json:
     link = draw(delays())
     if "latency" in link and link["latency"] not in ("0s", "0.0ms"):
         link |= draw(st.sampled_from([{}, {"order": "free"}, {"reorder": "1%"}]))
     link |= draw(st.fixed_dictionaries({}, optional={"duplicate": chances, "corrupt": chances}))
-    link |= draw(st.just({}) | st.fixed_dictionaries({"loss": chances | gilbert_elliott() | four_state()}))
+    lossless: st.SearchStrategy[Json] = st.just({})
+    link |= draw(lossless | st.fixed_dictionaries({"loss": chances | gilbert_elliott() | four_state()}))
     if draw(st.booleans()):
         link["bandwidth"] = draw(rates)
         optional = {"burst": st.integers(66_000, 2**32), "queue_length": st.integers(1, 10**6)}
@@ -94,8 +100,8 @@ prefixes6 = st.ip_addresses(v=6).map(str) | st.sampled_from(["2001:db8::/32", ":
 
 
 @st.composite
-def rules(draw):
-    rule = draw(
+def rules(draw: st.DrawFn) -> Json:
+    rule: Json = draw(
         st.fixed_dictionaries(
             {},
             optional={
@@ -154,7 +160,7 @@ slow = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, Heal
 
 @slow
 @given(documents)
-def test_load_dump_load_is_equal_in_both_formats(document):
+def test_load_dump_load_is_equal_in_both_formats(document: Json) -> None:
     persona = from_mapping(document)
     assert from_mapping(to_mapping(persona)) == persona
     assert loads(dump(persona, "yaml")) == [persona]
@@ -164,7 +170,7 @@ def test_load_dump_load_is_equal_in_both_formats(document):
 
 @slow
 @given(documents)
-def test_a_valid_persona_compiles_and_is_explained(document):
+def test_a_valid_persona_compiles_and_is_explained(document: Json) -> None:
     persona = from_mapping(document)
     compiled = compile_persona(persona)
     assert compiled == compile_persona(from_mapping(to_mapping(persona)))
@@ -178,12 +184,12 @@ def test_a_valid_persona_compiles_and_is_explained(document):
 
 @slow
 @given(documents, documents)
-def test_a_diff_is_empty_only_between_equals(first, second):
+def test_a_diff_is_empty_only_between_equals(first: Json, second: Json) -> None:
     before, after = from_mapping(first), from_mapping(second)
     assert bool(diff(before, after)) == (before != after)
 
 
-def every_key():
+def every_key() -> list[str]:
     """Keys of every part of the model and of the flat spellings."""
     schema = json_schema()
     return sorted({key for part in schema["$defs"].values() for key in part.get("properties", {})})
@@ -207,9 +213,9 @@ data = st.recursive(
 )
 
 
-def refused_or_loaded(load, *arguments):
+def refused_or_loaded(load: Callable[..., object], *arguments: object) -> None:
     """Run a loader; what it refuses has to say why and what to do, in text that can be encoded."""
-    problems = ()
+    problems: tuple[Problem, ...] = ()
     try:
         load(*arguments)
     except PersonaError as error:
@@ -222,19 +228,19 @@ def refused_or_loaded(load, *arguments):
 
 @slow
 @given(data | st.dictionaries(keys, data, max_size=6))
-def test_no_mapping_ends_in_a_traceback(value):
+def test_no_mapping_ends_in_a_traceback(value: object) -> None:
     refused_or_loaded(from_mapping, value)
 
 
 @slow
 @given(st.dictionaries(keys | st.integers() | st.none() | st.tuples(st.integers()), scalars, max_size=4))
-def test_no_key_that_is_not_text_ends_in_a_traceback(value):
+def test_no_key_that_is_not_text_ends_in_a_traceback(value: object) -> None:
     refused_or_loaded(from_mapping, value)
 
 
 @slow
 @given(st.binary(max_size=200) | st.text(max_size=200))
-def test_no_bytes_end_in_a_traceback(content):
+def test_no_bytes_end_in_a_traceback(content: bytes | str) -> None:
     refused_or_loaded(loads, content)
 
 
@@ -283,13 +289,13 @@ syntax = st.lists(st.sampled_from([token for group in TOKENS for token in group]
 
 @slow
 @given(syntax)
-def test_no_yaml_or_json_like_text_ends_in_a_traceback(text):
+def test_no_yaml_or_json_like_text_ends_in_a_traceback(text: str) -> None:
     refused_or_loaded(loads, text)
 
 
 @slow
 @given(data)
-def test_no_json_ends_in_a_traceback(value):
+def test_no_json_ends_in_a_traceback(value: object) -> None:
     try:
         text = json.dumps(value)
     except ValueError:  # Python refuses to write integers of more than 4300 digits
@@ -298,5 +304,5 @@ def test_no_json_ends_in_a_traceback(value):
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "- " * 50_000, "&a " * 1000, "{" * 5000])
-def test_no_depth_ends_in_a_traceback(text):
+def test_no_depth_ends_in_a_traceback(text: str) -> None:
     refused_or_loaded(loads, text)
