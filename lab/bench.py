@@ -13,7 +13,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def delayed_throughput(host: Dressed) -> Iterator[Figure]:
     )
 
 
-def ratio(host: Dressed, persona: dict[str, object], measure: Callable[[], float], *, pairs: int) -> float:
+def ratio(host: Dressed, persona: Mapping[str, object], measure: Callable[[], float], *, pairs: int) -> float:
     """Median over pairs of (with the persona) / (detached)."""
     quotients = []
     for _ in range(pairs):
@@ -182,7 +182,7 @@ def _rest_latencies(client: httpx2.Client, subject: Workload, peer: Workload) ->
     load = start([flow(subject, peer, count=int(seconds / interval_s), interval_s=interval_s)])
     end_s = time.monotonic() + seconds - 1  # the load shows the last switch, too
     time.sleep(0.3)
-    asked = []
+    asked: list[tuple[int, int]] = []
     while time.monotonic() < end_s:
         dscp = 10 if len(asked) % 2 else 20
         asked.append((time.time_ns(), dscp))

@@ -102,7 +102,7 @@ def check_jitter(stage: Stage) -> list[Row]:
     rows = []
     for way, records in one_way(stage, count=8_000, interval_s=0.0005, ipv6=True).items():
         delays = delays_ms(records)
-        low, median, high = np.quantile(delays, stats.norm.cdf([-1, 0, 1]))
+        low, median, high = np.quantile(delays, np.asarray(stats.norm.cdf([-1, 0, 1])))
         rows.append(within(f"median delay, {way}", 10.0, float(median), "ms", floor=0.4))
         rows.append(within(f"one standard deviation, {way}", 2.0, float(high - low) / 2, "ms", floor=0.3))
         rows.append(equal(f"lost or reordered, {way}", 0, missing(records, 8_000) + reordered(records)))
@@ -249,7 +249,8 @@ def run(console: Console) -> bool:
         with lab() as built, instance(built) as product:
             product.command("up")
             settle_neighbours(built.workloads)
-            stage = Stage(product, *built.workloads)
+            subject, peer = built.workloads
+            stage = Stage(product, subject, peer)
             product.add(stage.subject, "subject")
             for persona in PERSONAS:
                 product.define(persona)

@@ -7,8 +7,9 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from lab.namespaces import Workload
 from lab.traffic import Flow, udp_socket
@@ -77,11 +78,13 @@ def small_packets_per_s(client: Workload, server: Workload, *, seconds: float) -
     return float((end["packets"] - end["lost_packets"]) / end["seconds"])
 
 
-def _iperf3(client: Workload, server: Workload, address: str, options: list[str], seconds: float) -> dict:  # type: ignore[type-arg]
+def _iperf3(
+    client: Workload, server: Workload, address: str, options: list[str], seconds: float
+) -> dict[str, Any]:
     with iperf3_server(server):
         command = ["iperf3", "--client", address, "--json", *options]
         result = client.namespace.run(*command, timeout=seconds + 20, check=False)
-    report: dict = json.loads(result.stdout)  # type: ignore[type-arg]
+    report: dict[str, Any] = json.loads(result.stdout)
     if "error" in report:
         raise RuntimeError(f"iperf3 to {address}: {report['error']}")
     return report
@@ -123,7 +126,7 @@ def settle_neighbours(workloads: list[Workload]) -> None:
         workload.namespace.run("ip", "-batch", "-", stdin="\n".join(lines) + "\n")
 
 
-def wait_until(condition, *, timeout_s: float, what: str) -> None:  # type: ignore[no-untyped-def]
+def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
     """Poll ``condition`` every 5 ms.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -22,6 +23,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 TARGET = Path(__file__).parent.parent / "docs" / "measured.svg"
 LATENCY_MS, JITTER_MS = 20.0, 4.0
@@ -31,7 +33,7 @@ STEP_S = 2.0
 BIN_S = 0.05
 OFFERED_MBIT = 100.0
 MEASURED, ASKED = "#9ecae1", "#d94801"
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.spines.top": False,
@@ -81,7 +83,7 @@ def _draw_delays(axes: Axes, records: Records) -> None:
     asked = 100 * np.diff(stats.norm(LATENCY_MS, JITTER_MS).cdf(edges))
     axes.hist(
         inside,
-        edges,
+        edges.tolist(),
         weights=share,
         color=MEASURED,
         label=f"measured: {delays.mean():.2f} ± {delays.std():.2f} ms",

@@ -68,7 +68,7 @@ def _delays(host: Dressed) -> Iterator[Figure]:
     for name, expected in (("uniform", stats.uniform(4.5, 3)), ("normal", stats.norm(6, 1.5))):
         conditions = {"latency": "6ms", "jitter": "1.5ms", "distribution": name}
         delays = delays_ms(_egress(host, conditions, count=300, interval_s=0.012)) - own_ms
-        yield _p_value(f"{name} delay", stats.kstest(delays, expected.cdf).pvalue)
+        yield _p_value(f"{name} delay", float(stats.kstest(delays, expected.cdf).pvalue))
 
 
 def _egress(host: Dressed, conditions: dict[str, Any], **load: Any) -> Records:
