@@ -1,4 +1,4 @@
-"""What a dead agent, engine or manager does to traffic, on real traffic."""
+"""What the product does on a host, also when part of it was killed. Traffic: test_deaths.py."""
 
 from __future__ import annotations
 
@@ -37,24 +37,6 @@ def ifindex(network: Lab, interface: str) -> int:
     return int(json.loads(network.host.run("ip", "-j", "link", "show", interface).stdout)[0]["ifindex"])
 
 
-def test_a_killed_agent_leaves_enforcement_and_comes_back_without_a_trace(
-    persona: Instance, network: Lab
-) -> None:
-    generation = persona.wear(LAG)["generation"]
-    one, other = network.workloads
-    with one.namespace.spawn("ping", "-c", "400", "-i", "0.01", other.ipv4) as stream:
-        persona.kill("agent")
-        assert ping(network, 5, 0.05)[1] > 5
-        persona.command("up")
-        agent = persona.process("agent")
-        assert agent is not None
-        eventually(lambda: persona.status().get("generation") == generation)
-        output = stream.communicate(timeout=30)[0]
-    assert "400 received" in output
-    assert persona.status()["generation"] == generation
-    assert persona.assign("lag")["phase"] == "attached"
-
-
 def test_killed_anywhere_in_a_row_of_assignments_it_converges(persona: Instance, network: Lab) -> None:
     persona.request("POST", "/v1/personas", LAG)
     persona.request("POST", "/v1/personas", {"persona_id": "drop", "default_action": "drop"})
@@ -72,23 +54,6 @@ def test_killed_anywhere_in_a_row_of_assignments_it_converges(persona: Instance,
         received, median = ping(network, 3, 0.02)
         assert received == 3
         assert 5 < median < 60
-
-
-@pytest.mark.parametrize(("failure", "answers"), [("open", True), ("closed", False)])
-def test_a_killed_engine_fails_as_the_persona_says(
-    persona: Instance, network: Lab, failure: str, answers: bool
-) -> None:
-    persona.wear({**LAG, "engine_failure": failure})
-    assert ping(network, 3, 0.05)[0] == 3
-    persona.kill("engine")
-    time.sleep(0.2)
-    received, median = ping(network, 5, 0.05)
-    assert (received == 5) is answers
-    assert median < 5
-    persona.command("up")
-    received, median = ping(network, 5, 0.05)
-    assert received == 5
-    assert median > 5
 
 
 def test_a_killed_manager_leaves_enforcement_and_forgets_nothing(persona: Instance, network: Lab) -> None:

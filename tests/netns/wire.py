@@ -11,6 +11,7 @@ import itertools
 import socket
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +107,15 @@ class Tap:
             if address[2] != socket.PACKET_OUTGOING and any(mark in frame for mark in markers):
                 return frame
 
+    def drain(self) -> None:
+        """Forget what came so far: a receive buffer that is full takes nothing new."""
+        patience_s = self.socket.gettimeout()
+        self.socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.socket.recv(1)
+        self.socket.settimeout(patience_s)
+
 
 @dataclass
 class Wire:
@@ -116,7 +126,7 @@ class Wire:
     peer: Tap
 
     def wear(self, persona: Mapping[str, Any], **lease: int) -> int:
-        return self.host.wear(persona, **lease)
+        return self.host.wear(persona, None, **lease)
 
     def counters(self, direction: str) -> Counters:
         observed = self.host.datapath.observe(self.host.attachments[self.host.subject.host_interface])
@@ -130,6 +140,10 @@ class Wire:
     def gets(self, packet: bytes, mark: bytes, *, vlan: bytes = b"") -> bytes | None:
         """The peer sends an IP packet; as the workload got it, None if it did not."""
         return self.carry(self.peer, self.workload, _typed(packet, vlan), mark)
+
+    def drain(self) -> None:
+        for tap in (self.workload, self.peer):
+            tap.drain()
 
     @staticmethod
     def carry(sender: Tap, receiver: Tap, typed: bytes, mark: bytes) -> bytes | None:

@@ -105,7 +105,7 @@ class KernelDatapath:
         if not ifindex:
             raise EndpointMissing(f"no interface {interface} here; `ip link` lists those there are")
         with self._lock:
-            present = next((entry for entry in self.attached() if entry.ifindex == ifindex), None)
+            present = self._present(ifindex)
             if present is not None and (
                 present.facing != facing or attachment not in (None, present.attachment)
             ):
@@ -231,6 +231,12 @@ class KernelDatapath:
             how = kernel.attach(_link(number, direction), program, ifindex, hook, self._tcx)
             if how == "clsact-made":
                 clsact.claim(self.pins, ifindex)
+
+    def _present(self, ifindex: int) -> Attached | None:
+        """Reads the kernel's list only for an interface that we know of: attaching many stays linear."""
+        if ifindex not in self._attachments.values():
+            return None
+        return next((entry for entry in self.attached() if entry.ifindex == ifindex), None)
 
     def _number(self, wanted: int | None) -> int:
         """The next number after the highest in use, so that a new workload meets no old flows."""

@@ -1,0 +1,113 @@
+"""Whatever can overflow has a bound, a counter that shows it, and an error that names it where one asks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import time
+from collections.abc import Iterator
+
+import pytest
+from lab.dressed import Dressed, dressed
+from lab.measure import flow, wait_until
+from lab.traffic import exchange, missing, start
+from tests.netns.wire import PEER, UDP, WORKLOAD, Flow, Wire, ip, udp
+
+from netpersona import _engine
+from netpersona.datapath import AttachmentsFull, Facing, LaneStats, SlotsFull
+from netpersona.persona import PersonaError, compile_persona, from_mapping
+
+pytestmark = pytest.mark.netns
+UDP_PORTS_AT = 34  # in an untagged Ethernet frame with an IPv4 header without options
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Dressed]:
+    with dressed() as made:
+        yield made
+
+
+def lane(host: Dressed) -> LaneStats:
+    return host.datapath.observe(host.attachments[host.subject.host_interface]).egress_lane
+
+
+def test_slots() -> None:
+    with dressed() as host:
+        slots = host.datapath.probe().slots
+        worn = host.wear({"seed": 1})
+        held = [host.datapath.binding(host.attachments[host.subject.host_interface]).slot]
+        with pytest.raises(SlotsFull, match=r"NP_MAX_SLOTS.*try again in a second"):
+            held += [host.install({"seed": seed}) for seed in range(2, slots + 3)]
+        assert worn
+        assert len({host.install({"seed": 1}), *held}) <= slots
+
+
+def test_attachments(host: Dressed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a bound of two: the kernel takes 14 ms for each hook, two thousand attachments two minutes."""
+    monkeypatch.setattr(host.datapath, "_capacity", 3)  # number 0 is no attachment
+    peer = host.peer.host_interface
+    attachment = host.datapath.attach(peer, Facing.WORKLOAD)
+    with pytest.raises(AttachmentsFull, match=r"2 interfaces.*NP_MAX_ATTACHMENTS.*delete workloads"):
+        host.datapath.attach(host.lab.bridge, Facing.NETWORK)
+    host.datapath.detach(attachment)
+    host.datapath.detach(host.datapath.attach(host.lab.bridge, Facing.NETWORK))
+
+
+def test_rules_of_a_persona() -> None:
+    rules = [{"protocol": "udp", "port": 1 + number} for number in range(129)]
+    assert compile_persona(from_mapping({"persona_id": "most", "filtering_rules": rules[:128]}))
+    with pytest.raises(PersonaError, match="128"):
+        from_mapping({"persona_id": "more", "filtering_rules": rules})
+
+
+def test_the_delay_line(host: Dressed) -> None:
+    """It holds what rate and delay call for, a thousand packets at least; the rest is counted."""
+    host.wear({"egress": {"latency": "400ms", "bandwidth": "1mbit", "burst": 1_000_000}})
+    before = lane(host).dropped_line
+    records = exchange(
+        [flow(host.subject, host.peer, count=1500, interval_s=0.05, burst=1500, size=64)], straggler_s=1
+    )[0]
+    assert lane(host).dropped_line - before == missing(records, 1500) == 500
+
+
+def test_the_detours_ring(host: Dressed) -> None:
+    """An engine that is held up for a moment: what the TAP could not queue is counted once it goes on."""
+    host.wear({"egress": {"latency": "1ms"}})
+    count = 25_000  # the ring takes 16,384
+    before = lane(host).dropped_ring
+    os.kill(host.engine.pid, signal.SIGSTOP)
+    try:
+        load = start([flow(host.subject, host.peer, count=count, interval_s=0.1, burst=count)], straggler_s=1)
+        time.sleep(0.3)
+    finally:
+        os.kill(host.engine.pid, signal.SIGCONT)
+    records = load.collect()[0]
+    wait_until(lambda: lane(host).dropped_ring > before, timeout_s=2, what="the count of what was lost")
+    assert missing(records, count) == lane(host).dropped_ring - before
+
+
+def test_the_connection_table_forgets_the_oldest(wire: Wire) -> None:
+    """More flows than it holds: new ones are still judged and let in, and nothing is refused."""
+    flows = wire.host.datapath.probe().flows
+    wire.wear({"security_profile": "restricted"})
+    before = wire.counters("egress")
+    macs = wire.peer.mac + wire.workload.mac
+    frame = bytearray(macs + b"\x08\x00" + ip(4, WORKLOAD[4], PEER[4], UDP, udp(1, 1, b"")))
+    for number in range(flows + 2000):
+        struct.pack_into("!HH", frame, UDP_PORTS_AT, 1024 + number % 60000, 20000 + number // 60000)
+        wire.workload.socket.send(frame)
+    fresh = Flow(wire, "udp", 4, workload_port=5, peer_port=6)
+    wire.drain()
+    assert fresh.sends()
+    assert fresh.gets(), "and its reply is known"
+    after = wire.counters("egress")
+    assert after.flows_created - before.flows_created == flows + 2001
+    assert after.flows_refused == before.flows_refused
+
+
+def test_the_bounds_of_the_header_are_those_reported(host: Dressed) -> None:
+    found = host.datapath.probe()
+    layout = _engine.layout()
+    assert (found.attachments, found.slots) == (layout["NP_MAX_ATTACHMENTS"] - 1, layout["NP_MAX_SLOTS"] - 1)
+    assert (found.flows, found.fragments) == (layout["NP_MAX_FLOWS"], layout["NP_MAX_FRAGMENTS"])
