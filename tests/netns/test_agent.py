@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from lab.instance import Instance, eventually, instance
@@ -37,6 +38,10 @@ def ifindex(network: Lab, interface: str) -> int:
     return int(json.loads(network.host.run("ip", "-j", "link", "show", interface).stdout)[0]["ifindex"])
 
 
+def has_applied(persona: Instance, sequence: int) -> bool:
+    return bool(persona.status().get("applied_sequence") == sequence)
+
+
 def test_killed_anywhere_in_a_row_of_assignments_it_converges(persona: Instance, network: Lab) -> None:
     persona.request("POST", "/v1/personas", LAG)
     persona.request("POST", "/v1/personas", {"persona_id": "drop", "default_action": "drop"})
@@ -50,7 +55,7 @@ def test_killed_anywhere_in_a_row_of_assignments_it_converges(persona: Instance,
         persona.kill("agent")
         persona.command("up")
         sequence = persona.request("GET", "/v1/workloads/web")["sequence"]
-        eventually(lambda wanted=sequence: persona.status().get("applied_sequence") == wanted)
+        eventually(partial(has_applied, persona, sequence))
         received, median = ping(network, 3, 0.02)
         assert received == 3
         assert 5 < median < 60

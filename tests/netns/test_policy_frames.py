@@ -161,8 +161,9 @@ def test_the_dscp_is_written_and_ecn_left_alone(wire: Wire, family: int, detoure
     ecn = 2
     packet = ipv4(WORKLOAD[4], PEER[4], UDP, body, tos=ecn)
     if family == 6:
-        packet = bytearray(ipv6(WORKLOAD[6], PEER[6], UDP, body))
-        packet[1] |= ecn << 4
+        marked = bytearray(ipv6(WORKLOAD[6], PEER[6], UDP, body))
+        marked[1] |= ecn << 4
+        packet = bytes(marked)
     kind = b"\x08\x00" if family == 4 else b"\x86\xdd"
     wire.workload.socket.send(wire.peer.mac + wire.workload.mac + kind + packet)
     got = wire.peer.receive(mark)[14:]
