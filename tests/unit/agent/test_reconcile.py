@@ -15,6 +15,7 @@ from netpersona.agent.reconcile import (
     plan_attachments,
 )
 from netpersona.agent.workloads import Found, Missing, Refused, rivals
+from netpersona.datapath import Binding
 
 WEB = endpoint("veth1", 11)
 DB = endpoint("veth2", 12)
@@ -93,8 +94,8 @@ def test_a_holder_that_was_not_looked_up_wins_too() -> None:
         (binding(slot=3, expires_ns=500, fallback_slot=1), Wish(1), True),
     ],
 )
-def test_a_store_is_due_only_where_something_differs(have: object, wish: Wish, due: bool) -> None:
-    assert needs_switch(have, wish, now_ns=100) is due  # type: ignore[arg-type]
+def test_a_store_is_due_only_where_something_differs(have: Binding, wish: Wish, due: bool) -> None:
+    assert needs_switch(have, wish, now_ns=100) is due
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -1,7 +1,14 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import netpersona.datapath
 from netpersona.datapath import Binding, Datapath, Endpoint, Facing, FakeDatapath
 from netpersona.datapath.records import engine_stats
 from netpersona.persona import compile_persona, from_mapping
+
+if TYPE_CHECKING:
+    from netpersona._engine import EngineRecord
 
 
 def test_the_public_names_are_sorted_and_there() -> None:
@@ -22,13 +29,13 @@ def test_facings_have_the_numbers_of_the_kernel() -> None:
 
 
 def test_an_engine_is_alive_while_it_beats() -> None:
-    record = {
+    record: EngineRecord = {
         "started_ns": 1, "wakeups": 0, "reads": 0, "writes": 0, "dropped_memory": 0, "unknown_frames": 0,
         "held_bytes": 0, "held_bytes_limit": 0, "lateness": [], "heartbeat_ns": 1000, "tap_ifindex": 1,
     }  # fmt: skip
-    assert engine_stats(record, 150_001_000).alive  # type: ignore[arg-type]
-    assert not engine_stats(record, 150_001_001).alive  # type: ignore[arg-type]
-    never = engine_stats({**record, "heartbeat_ns": 0}, 5)  # type: ignore[typeddict-item]
+    assert engine_stats(record, 150_001_000).alive
+    assert not engine_stats(record, 150_001_001).alive
+    never = engine_stats({**record, "heartbeat_ns": 0}, 5)
     assert (never.alive, never.heartbeat_age_ns) == (False, None)
 
 
