@@ -41,7 +41,7 @@ def test_a_document_is_what_its_canonical_mapping_says() -> None:
 def test_a_persona_is_immutable() -> None:
     persona = from_mapping(VOIP)
     with pytest.raises(ValueError, match="frozen"):
-        persona.mtu = 9000  # type: ignore[misc] # what mypy sees too is what is tested
+        persona.mtu = 9000  # type: ignore[misc] # the refusal is what is tested
 
 
 def test_equal_documents_are_equal_and_hash_alike() -> None:
