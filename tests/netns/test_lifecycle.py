@@ -110,3 +110,44 @@ def test_the_engine_comes_before_agent_and_manager_and_they_before_the_load(pers
     persona.command("up")
     processes = [persona.process(role) for role in ("engine", "agent", "manager")]
     assert [os.getpriority(os.PRIO_PROCESS, process.pid) for process in processes if process] == [-10, -5, -5]
+
+
+NFT = """
+table bridge theirs {
+    chain c { type filter hook forward priority 0; udp dport 9 drop
+    }
+}
+table inet theirs {
+    chain c { type filter hook output priority 0; tcp dport 25 counter accept
+    }
+}
+"""
+
+
+def test_what_others_have_set_up_is_never_changed(persona: Instance, network: Lab) -> None:
+    """A root qdisc, a clsact with a filter, and nft rules on the very interface that wears a persona."""
+    run, interface = network.host.run, network.workloads[0].host_interface
+    run(
+        "tc", "qdisc", "add", "dev", interface, "root", "tbf", "rate", "1gbit", "burst", "1mb", "limit", "1mb"
+    )
+    run("tc", "qdisc", "add", "dev", interface, "clsact")
+    run("nft", "-f", "-", stdin=NFT)
+    before, theirs = traces(network.host), _theirs(network, interface)
+    persona.command("up")
+    persona.add(network.workloads[0])
+    for worn in (LAG, {"persona_id": "shut", "default_action": "drop"}):
+        persona.wear(worn)
+        assert _theirs(network, interface) == theirs
+    persona.release()
+    assert _theirs(network, interface) == theirs
+    persona.command("down")
+    assert traces(network.host) == before
+
+
+def _theirs(network: Lab, interface: str) -> list[str]:
+    run = network.host.run
+    return [
+        run("tc", "qdisc", "show", "dev", interface).stdout,
+        *(run("tc", "filter", "show", "dev", interface, side).stdout for side in ("ingress", "egress")),
+        run("nft", "--stateless", "list", "ruleset").stdout,
+    ]

@@ -1,7 +1,7 @@
 """Any valid persona survives dump and load and compiles; no input whatever ends in a traceback."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +24,7 @@ from netpersona.persona import (
 )
 
 Json = dict[str, Any]
+Place = tuple[str | int, ...]
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -242,6 +243,42 @@ def test_no_key_that_is_not_text_ends_in_a_traceback(value: object) -> None:
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_no_bytes_end_in_a_traceback(content: bytes | str) -> None:
     refused_or_loaded(loads, content)
+
+
+def all_the_way(value: Any) -> None:
+    """From a document to slots, words, differences and back."""
+    persona = from_mapping(value)
+    compile_persona(persona)
+    str(explain(persona))
+    assert not diff(persona, persona)
+    assert diff(None, persona)
+    assert diff(persona, None)
+    assert loads(dump(persona, "yaml"), format="yaml") == [persona]
+    assert loads(dump(persona, "json"), format="json") == [persona]
+
+
+def places(value: Any, path: Place = ()) -> Iterator[Place]:
+    """Every place in a document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    yield path
+    for key, part in inner:
+        yield from places(part, (*path, key))
+
+
+def replaced(value: Any, path: Place, new: Any) -> Any:
+    """A copy of a document with another value at one place."""
+    if not path:
+        return new
+    copy: Any = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = replaced(value[path[0]], path[1:], new)
+    return copy
+
+
+@slow
+@given(documents, st.data())
+def test_no_value_in_a_valid_document_ends_in_a_traceback(document: Json, chosen: st.DataObject) -> None:
+    path = chosen.draw(st.sampled_from(list(places(document))))
+    refused_or_loaded(all_the_way, replaced(document, path, chosen.draw(data)))
 
 
 TOKENS = (
