@@ -105,6 +105,14 @@ pub fn is_newer(a: u32, b: u32) -> bool {
     a != b && a.wrapping_sub(b) < 1 << 31
 }
 
+/// The word in force at `now`: the active one, or its fallback once its lease is over.
+#[must_use]
+pub fn in_force(binding: &Binding, now: u64) -> Word {
+    let lease = lease_of(binding);
+    let over = lease.expires_ns != 0 && now >= lease.expires_ns;
+    Word::unpack(if over { lease.fallback } else { binding.active })
+}
+
 /// The lease that belongs to the active word of `binding`.
 #[must_use]
 pub fn lease_of(binding: &Binding) -> Lease {
@@ -159,6 +167,16 @@ mod tests {
                 slot: 7
             }
         );
+    }
+
+    #[test]
+    fn a_fallback_is_in_force_from_the_time_that_the_lease_names() {
+        let bindings = bindings();
+        bindings.switch(1, 8, 1234, 7);
+        let slot = |now| in_force(&bindings.read(1), now).slot;
+        assert_eq!((slot(1233), slot(1234)), (8, 7));
+        bindings.switch(1, 9, 0, 7);
+        assert_eq!(slot(u64::MAX), 9);
     }
 
     #[test]

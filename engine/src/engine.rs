@@ -317,7 +317,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
         }
     }
 
-    /// Beats, and publishes what changed, every 20 ms.
+    /// Beats, looks for switches that no packet showed, and publishes what changed, every 20 ms.
     fn tick(&mut self, more: bool) {
         let now = self.clock.now();
         if now < self.next_tick {
@@ -325,8 +325,12 @@ impl<P: Port, C: Clock> Engine<P, C> {
         }
         self.next_tick = now + HEARTBEAT_NS;
         self.memory.beat(now);
-        for slot in &mut self.ways {
+        for (index, slot) in self.ways.iter_mut().enumerate() {
             let Some(way) = slot else { continue };
+            way.catch_up(&self.memory, now);
+            if let Some(due) = way.reschedule() {
+                self.departures.push(Reverse((due, index)));
+            }
             way.tick(&self.memory, now, !more);
             if way.is_over(&self.memory) {
                 *slot = None;

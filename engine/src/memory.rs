@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 use bytemuck::Pod;
 
+use crate::bindings::{self, Word};
 use crate::layout::{
     Binding, Conditions, EngineState, EngineStats, LaneShared, LaneStats, MAX_ATTACHMENTS,
     MAX_SLOTS,
@@ -52,6 +53,11 @@ impl Memory {
     /// Whether an interface is behind this lane.
     pub fn attached(&self, lane: usize) -> bool {
         self.bindings.read(lane / 2).ifindex != 0
+    }
+
+    /// What the attachment of a lane wears at `now`.
+    pub fn in_force(&self, lane: usize, now: u64) -> Word {
+        bindings::in_force(&self.bindings.read(lane / 2), now)
     }
 
     /// Packets that kernel programs gave to the engine.
@@ -150,6 +156,12 @@ pub(crate) mod testing {
         pub(crate) fn attach(&self, attachment: usize, ifindex: u32) {
             let mut binding = self.bindings.read(attachment);
             binding.ifindex = ifindex;
+            self.bindings.write(attachment, &binding);
+        }
+
+        pub(crate) fn wear(&self, attachment: usize, word: Word) {
+            let mut binding = self.bindings.read(attachment);
+            binding.active = word.pack();
             self.bindings.write(attachment, &binding);
         }
 

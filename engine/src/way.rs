@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::bindings::is_newer;
 use crate::buffer::Buffer;
 use crate::frame::Frame;
 use crate::icmp::AnswerLimit;
@@ -25,17 +26,17 @@ struct Followed {
 impl Followed {
     /// Reads the slot. Conditions that no persona compiles to are not guessed at: packets
     /// then only keep their order.
-    fn read(detour: &DetourHeader, memory: &Memory) -> Self {
-        let conditions = memory.conditions(detour.slot);
-        let plan = conditions.map(|c| LinkPlan::new(&c, detour.direction.into()));
+    fn read(index: usize, generation: u32, slot: u16, memory: &Memory) -> Self {
+        let conditions = memory.conditions(slot);
+        let plan = conditions.map(|c| LinkPlan::new(&c, index % 2));
         let plan = match plan {
             Some(Ok(plan)) => plan,
-            Some(Err(error)) => refused(detour, &error.to_string()),
-            None => refused(detour, "no such slot"),
+            Some(Err(error)) => refused(index, slot, &error.to_string()),
+            None => refused(index, slot, "no such slot"),
         };
         Self {
-            generation: detour.generation,
-            slot: detour.slot,
+            generation,
+            slot,
             mtu: conditions.map_or(0, |c| c.mtu),
             plan: Rc::new(plan),
         }
@@ -46,10 +47,8 @@ impl Followed {
     }
 }
 
-fn refused(detour: &DetourHeader, why: &str) -> LinkPlan {
-    let DetourHeader {
-        attachment, slot, ..
-    } = *detour;
+fn refused(index: usize, slot: u16, why: &str) -> LinkPlan {
+    let attachment = index / 2;
     eprintln!("engine: attachment {attachment} goes without conditions: slot {slot}: {why}");
     LinkPlan::pass()
 }
@@ -103,7 +102,10 @@ impl Way {
     pub fn follow(&mut self, detour: &DetourHeader, memory: &Memory) -> u32 {
         match &self.followed {
             Some(followed) if followed.is_of(detour) => followed.mtu,
-            _ => self.followed.insert(Followed::read(detour, memory)).mtu,
+            _ => {
+                let followed = Followed::read(self.index, detour.generation, detour.slot, memory);
+                self.followed.insert(followed).mtu
+            }
         }
     }
 
@@ -118,6 +120,23 @@ impl Way {
         };
         self.lane
             .admit(now, followed.generation, &followed.plan, class, frame);
+    }
+
+    /// Turns what is held over to the persona worn at `now`: `in_flight` and a new rate act
+    /// also where no packet comes that would show the switch.
+    pub fn catch_up(&mut self, memory: &Memory, now: u64) {
+        let Some(followed) = self.followed.as_ref().filter(|_| self.lane.held() > 0) else {
+            return;
+        };
+        let word = memory.in_force(self.index, now);
+        let Ok(slot) = u16::try_from(word.slot) else {
+            return;
+        };
+        if is_newer(word.generation, followed.generation) {
+            let followed = Followed::read(self.index, word.generation, slot, memory);
+            self.lane.adopt(now, word.generation, &followed.plan);
+            self.followed = Some(followed);
+        }
     }
 
     /// Hands out at most `limit` frames that are due at `now`, with their due time.

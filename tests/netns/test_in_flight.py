@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lab.dressed import Dressed, dressed
 from lab.measure import flow, wait_until
-from lab.traffic import Records, delays_ms, exchange, missing, reordered, start
+from lab.traffic import Records, delays_ms, missing, reordered, start
 
 from netpersona.datapath import LaneStats
 
@@ -33,8 +33,9 @@ def lane(host: Dressed, direction: str) -> LaneStats:
 
 
 def switched_with_all_held(host: Dressed, direction: str, in_flight: str) -> tuple[Records, int]:
-    """A hundred packets at once under 300 ms, then a switch to 5 ms, and one more that shows it to
-    the engine. What came of the hundred, and when it was switched.
+    """A hundred packets at once under 300 ms, then a switch to 5 ms that no packet follows.
+
+    What came of the hundred, and when it was switched.
     """
     host.wear({direction: {"latency": f"{SLOW_MS}ms"}})
     faster = host.install({direction: {"latency": "5ms"}, "in_flight": in_flight})
@@ -43,7 +44,6 @@ def switched_with_all_held(host: Dressed, direction: str, in_flight: str) -> tup
     wait_until(lambda: lane(host, direction).held >= COUNT, timeout_s=2, what="the packets in the delay line")
     at_ns = time.time_ns()
     host.datapath.switch(host.attachments[host.subject.host_interface], faster)
-    exchange([flow(*ends, count=1, interval_s=0, number=1)], straggler_s=0.1)
     return load.collect()[0], at_ns
 
 
@@ -56,10 +56,11 @@ def test_keep_keeps_departure_times(host: Dressed, direction: str) -> None:
 
 @DIRECTIONS
 def test_drain_sends_what_waits_at_once_and_in_order(host: Dressed, direction: str) -> None:
+    """The engine looks for switches every 20 ms where no packet shows one."""
     records, at_ns = switched_with_all_held(host, direction, "drain")
     assert missing(records, COUNT) == reordered(records) == 0
     after_ms = (records["received_ns"].astype(np.int64) - at_ns) / 1e6
-    assert np.all(after_ms < SLOW_MS / 2)
+    assert np.all(after_ms < 100)
     assert np.all(delays_ms(records) < SLOW_MS)
 
 

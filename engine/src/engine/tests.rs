@@ -1,10 +1,13 @@
 //! The loop over a port and a clock of the test's own.
 
 use super::*;
+use crate::bindings::Word;
 use crate::clock::testing::ManualClock;
 use crate::frame::testing::{detour, from_tap, plain_vnet, superpacket};
 use crate::gso::testing::{checksums_hold, segmented, Recipe};
-use crate::layout::{Conditions, DETOUR_PASS, LINK_ACTIVE, QUEUE_DEFAULT};
+use crate::layout::{
+    Conditions, DETOUR_PASS, IN_FLIGHT_DRAIN, IN_FLIGHT_FLUSH, LINK_ACTIVE, QUEUE_DEFAULT,
+};
 use crate::vnet::VNET_HEADER;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -162,6 +165,23 @@ fn recipe(payload: usize) -> Recipe {
 
 fn marks(written: &[Vec<u8>]) -> Vec<u8> {
     written.iter().map(|packet| packet[VNET_HEADER]).collect()
+}
+
+#[test]
+fn a_switch_that_no_packet_shows_acts_on_what_is_held() {
+    for (slot, in_flight, left) in [(4, IN_FLIGHT_DRAIN, 1), (5, IN_FLIGHT_FLUSH, 0)] {
+        let mut bench = Bench::new();
+        let memory = &bench.engine.memory;
+        install(memory, slot, |c| c.in_flight = in_flight);
+        install(memory, DELAYED, |c| c.link[0].delay.constant_ns = 500 * MS);
+        bench.send_plain(DELAYED, 1);
+        assert!(bench.turn_at(START).is_empty());
+        let (generation, slot) = (2 * u32::from(slot), slot.into());
+        bench.engine.memory.wear(3, Word { generation, slot });
+        assert_eq!(bench.turn_at(START + 20 * MS).len(), left);
+        bench.turn_at(START + 40 * MS);
+        assert_eq!(bench.settled(), 1);
+    }
 }
 
 #[test]
