@@ -54,13 +54,16 @@ class Dressed:
         self.engine.kill()
         self.engine.wait()
 
-    def start_engine(self) -> None:
-        self.engine = _engine(self.lab, self.run_dir)
-        wait_until(lambda: self.datapath.engine().alive, timeout_s=10, what="the engine's heartbeat")
+    def start_engine(self, *options: str) -> None:
+        before = self.datapath.engine().started_ns  # the one before may still look alive
+        self.engine = _engine(self.lab, self.run_dir, *options)
+        wait_until(
+            lambda: self.datapath.engine().started_ns != before, timeout_s=10, what="the engine's heartbeat"
+        )
 
 
-def _engine(built: Lab, run_dir: Path) -> subprocess.Popen[bytes]:
-    module = ["-m", "netpersona.datapath.engine_process", "--run-dir", str(run_dir)]
+def _engine(built: Lab, run_dir: Path, *options: str) -> subprocess.Popen[bytes]:
+    module = ["-m", "netpersona.datapath.engine_process", "--run-dir", str(run_dir), *options]
     return subprocess.Popen(built.host.command(sys.executable, *module))
 
 

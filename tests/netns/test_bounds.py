@@ -71,6 +71,23 @@ def test_the_delay_line(host: Dressed) -> None:
     assert lane(host).dropped_line - before == missing(records, 1500) == 500
 
 
+def test_the_engines_memory(host: Dressed) -> None:
+    host.stop_engine()
+    host.start_engine("--memory", "200000")
+    try:
+        host.wear({"egress": {"latency": "300ms"}})
+        before = host.datapath.engine()
+        assert before.held_bytes_limit == 200_000
+        records = exchange([flow(host.subject, host.peer, count=500, interval_s=0.1, burst=500, size=1000)])[
+            0
+        ]
+        after = host.datapath.engine()
+        assert missing(records, 500) == after.dropped_memory - before.dropped_memory > 0
+    finally:
+        host.stop_engine()
+        host.start_engine()
+
+
 def test_the_detours_ring(host: Dressed) -> None:
     """An engine that is held up for a moment: what the TAP could not queue is counted once it goes on."""
     host.wear({"egress": {"latency": "1ms"}})
