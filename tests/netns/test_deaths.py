@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lab.instance import Instance, instance
 from lab.measure import flow, settle_neighbours
-from lab.namespaces import Lab
+from lab.namespaces import Lab, lab
 from lab.traffic import Records, Running, delays_ms, missing, reordered, start
 
 pytestmark = pytest.mark.netns
@@ -20,8 +20,15 @@ DETECTED_MS = 200
 INTERVAL_S = 0.002
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def network() -> Iterator[Lab]:
+    with lab() as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
 def product(network: Lab) -> Iterator[Instance]:
+    """Every test leaves it whole."""
     with instance(network) as made:
         made.command("up")
         settle_neighbours(network.workloads)
@@ -104,10 +111,10 @@ def test_a_killed_agent_costs_no_packet_either_way(product: Instance, network: L
 
 
 def test_a_lease_ends_on_time_with_the_agent_dead(product: Instance, network: Lab) -> None:
-    product.wear({"persona_id": "lag", **BOTH})
+    product.define({"persona_id": "leased", **BOTH})
     product.define({"persona_id": "none"})
     asked_ns = time.time_ns()
-    product.assign("lag", ttl="1500ms", fallback="none")
+    product.assign("leased", ttl="1500ms", fallback="none")
     answered_ns = time.time_ns()
     product.kill("agent")
     for arrived in both_ways(network, 1000).collect():
@@ -117,3 +124,4 @@ def test_a_lease_ends_on_time_with_the_agent_dead(product: Instance, network: La
         assert asked_ns + 1.5e9 - LATENCY_MS * 1e6 - 5e6 <= first_ns <= answered_ns + 1.5e9 + 30e6
         assert missing(arrived, 1000) == 0
         assert reordered(arrived) == 0
+    product.command("up")

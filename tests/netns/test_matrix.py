@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def udp_ms(host: Dressed, ipv6: bool) -> float:
 
 
 def icmp_ms(host: Dressed, ipv6: bool) -> float:
-    return float(np.median(ping_ms(host.subject, _address(host.peer, ipv6), count=40)))
+    return float(np.median(ping_ms(host.subject, _address(host.peer, ipv6), count=20)))
 
 
 def tcp_ms(host: Dressed, ipv6: bool) -> float:
@@ -61,7 +62,7 @@ def tcp_ms(host: Dressed, ipv6: bool) -> float:
         echo.start()
         with host.subject.namespace.call(lambda: socket.create_connection(here, timeout=5)) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            took = [_round_trip_ms(client) for _ in range(40)]
+            took = [_round_trip_ms(client) for _ in range(20)]
         echo.join()
     return float(np.median(took))
 
@@ -141,7 +142,7 @@ def one_way_ms(host: Dressed, direction: str, count: int, interval_s: float) -> 
 @DIRECTIONS
 def test_jitter_is_correlated_as_asked_where_order_is_free(host: Dressed, direction: str) -> None:
     """Pearson correlation of uniforms under a Gaussian copula of 0.5 is 6/π·asin(0.25); 4 standard errors."""
-    count = 2_000
+    count = 1_500
     link = {"latency": "20ms", "jitter": "10ms", "order": "free"}
     expected = 6 / np.pi * np.arcsin(0.25)
     for correlation, wanted in ((0.0, 0.0), (0.5, expected)):
@@ -152,18 +153,21 @@ def test_jitter_is_correlated_as_asked_where_order_is_free(host: Dressed, direct
 
 @DIRECTIONS
 def test_jitter_is_correlated_as_asked_where_order_is_kept(host: Dressed, direction: str) -> None:
-    """Packets far apart draw independently without a correlation, and are tied with one."""
+    """Packets far apart draw independently without a correlation, and are tied with one.
+
+    By ranks: what a busy machine adds to a few packets must not rule the outcome.
+    """
     link = {"latency": "5ms", "jitter": "1ms", "distribution": "normal"}
     found = []
     for correlation in (0.0, 0.8):
         host.wear({"seed": 22, direction: {**link, "correlation": correlation}})
-        found.append(_lag_one(one_way_ms(host, direction, 250, 0.012)))
-    assert abs(found[0]) < 4 / np.sqrt(250)
-    assert found[1] > 0.6
+        found.append(_lag_one(one_way_ms(host, direction, 200, 0.012), by=stats.spearmanr))
+    assert abs(found[0]) < 4 / np.sqrt(200)
+    assert found[1] > 0.45
 
 
-def _lag_one(series: NDArray[np.float64]) -> float:
-    return float(np.corrcoef(series[:-1], series[1:])[0, 1])
+def _lag_one(series: NDArray[np.float64], by: Callable[..., Any] = stats.pearsonr) -> float:
+    return float(by(series[:-1], series[1:]).statistic)
 
 
 @DIRECTIONS
