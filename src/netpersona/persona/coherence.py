@@ -7,6 +7,7 @@ which D and D' have correlation r keeps successive packets correlated by at leas
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from itertools import pairwise
 
 from netpersona.persona.quantiles import Quantiles
@@ -15,6 +16,7 @@ _STEPS = 24
 _CELLS = 128
 
 
+@lru_cache(maxsize=256)
 def coherence(distribution: Quantiles, correlation: float) -> int:
     """The gap (ns) at which the delays of two packets have this correlation, by bisection."""
     distribution = _fine(distribution)
@@ -24,6 +26,16 @@ def coherence(distribution: Quantiles, correlation: float) -> int:
         above = autocorrelation(distribution, middle) > correlation
         short, long = (middle, long) if above else (short, middle)
     return max(1, round(long))
+
+
+def expected(distribution: Quantiles, correlation: float, gap: float) -> float:
+    """Correlation of the delays of packets `gap` ns apart when order is kept and `correlation` was asked.
+
+    What was asked is a floor: packets closer than `coherence` are tied more, because a later one may not
+    overtake; without any correlation asked they are tied, too. Pearson's.
+    """
+    reach = coherence(distribution, correlation) if correlation else gap
+    return min(1.0, max(0.0, autocorrelation(_fine(distribution), min(gap, reach))))
 
 
 def _fine(distribution: Quantiles) -> Quantiles:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netpersona.persona import layout, quantiles
-from netpersona.persona.coherence import coherence
+from netpersona.persona.coherence import coherence, expected
 from netpersona.persona.conditions import Link
 from netpersona.persona.quantiles import Quantiles
 
@@ -32,6 +32,28 @@ def compile_delay(link: Link) -> layout.Delay:
     elif link.correlation:
         delay.coherence_ns = coherence(distribution, link.correlation)
     return delay
+
+
+def correlation_at(link: Link, gap_ns: float) -> float | None:
+    """Correlation to expect of the delays of successive packets `gap_ns` apart; None without any spread.
+
+    With order kept the correlation asked is a floor (`coherence.expected`). With order free it is exactly
+    that of the copula: of normal deviates, and nearly that of the delays.
+    """
+    distribution = delay_distribution(link)
+    if distribution is None:
+        return None
+    if link.order_free:
+        return float(link.correlation)
+    return expected(distribution, float(link.correlation), gap_ns)
+
+
+def correlation_reach(link: Link) -> int | None:
+    """The gap (ns) below which order kept ties delays more than asked; None where what is asked is exact."""
+    distribution = delay_distribution(link)
+    if distribution is None or link.order_free or not link.correlation:
+        return None
+    return coherence(distribution, link.correlation)
 
 
 def _tabulate(distribution: Quantiles) -> layout.Delay:

@@ -5,7 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from netpersona.persona import quantiles
-from netpersona.persona.coherence import autocorrelation, coherence
+from netpersona.persona.coherence import autocorrelation, coherence, expected
+from netpersona.persona.conditions import Link
+from netpersona.persona.delays import correlation_at, correlation_reach
 from netpersona.persona.quantiles import Quantiles
 
 TABLES = {
@@ -60,3 +62,33 @@ def test_correlation_falls_as_the_gap_grows() -> None:
 def test_a_stronger_correlation_has_a_shorter_coherence() -> None:
     table = TABLES["uniform"]
     assert 0 < coherence(table, 0.9) < coherence(table, 0.5) < coherence(table, 0.1)
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("asked", [0.0, 0.25])
+@pytest.mark.parametrize("rate", [20, 2000])
+def test_what_is_expected_at_a_rate_is_what_the_process_does(name: str, asked: float, rate: int) -> None:
+    table, gap = TABLES[name], 1e9 / rate
+    first, second = simulate(table, min(gap, coherence(table, asked)) if asked else gap, 500_000, seed=13)
+    assert np.corrcoef(first, second)[0, 1] == pytest.approx(expected(table, asked, gap), abs=0.05)
+
+
+def test_the_correlation_asked_is_a_floor_that_grows_with_the_packet_rate() -> None:
+    link = Link.model_validate({"latency": "20ms", "jitter": "2ms", "correlation": "25%"})
+    slow, fast = (correlation_at(link, 1e9 / rate) for rate in (10, 2000))
+    assert slow == pytest.approx(0.25, abs=0.01)
+    assert fast is not None
+    assert 0.6 < fast < 0.9
+    reach = correlation_reach(link)
+    assert reach is not None
+    assert correlation_at(link, reach) == pytest.approx(0.25, abs=0.01)
+
+
+def test_free_order_keeps_to_what_was_asked_at_any_rate() -> None:
+    link = Link.model_validate({"latency": "20ms", "jitter": "2ms", "correlation": "25%", "order": "free"})
+    assert (correlation_at(link, 1), correlation_reach(link)) == (0.25, None)
+
+
+def test_a_constant_delay_has_no_correlation() -> None:
+    link = Link.model_validate({"latency": "20ms"})
+    assert (correlation_at(link, 1), correlation_reach(link)) == (None, None)
