@@ -7,6 +7,7 @@
 #include <linux/pkt_cls.h>
 
 #include "parse.h"
+#include "probe.h"
 #include "view.h"
 
 /* The mark of a packet on its second pass also carries its priority: the
@@ -14,7 +15,8 @@
 #define NP_MARK_PRIORITY_SHIFT 4
 #define NP_MARK_PRIORITY_MASK (7 << NP_MARK_PRIORITY_SHIFT)
 
-#define NP_TCI_ATTACHMENT 0x0fff
+#define NP_TCI_ATTACHMENT (NP_TAG_PROBE - 1)
+_Static_assert(NP_MAX_ATTACHMENTS <= NP_TAG_PROBE, "the bit of a probe is above any attachment");
 #define NP_TCI_DIRECTION 0x1000
 #define NP_TCI_PRIORITY_SHIFT 13
 
@@ -103,7 +105,7 @@ static __always_inline int np_send_to_engine(struct __sk_buff *skb, struct np_vi
 		.generation = view->generation,
 		.slot = view->slot,
 		.direction = view->direction,
-		.flags = flags,
+		.flags = flags | (view->probe ? NP_DETOUR_PROBE : 0),
 		.queue = queue,
 		.priority = priority,
 	};
@@ -133,12 +135,16 @@ static __always_inline int np_go_on(__u32 attachment, __u32 direction)
 static __always_inline int np_return_from_engine(struct __sk_buff *skb)
 {
 	__u32 tci = skb->vlan_tci, priority = tci >> NP_TCI_PRIORITY_SHIFT & 7;
+	__u32 attachment = tci & NP_TCI_ATTACHMENT;
+	__u32 direction = tci & NP_TCI_DIRECTION ? NP_INGRESS : NP_EGRESS;
 
 	if (!skb->vlan_present || bpf_skb_vlan_pop(skb))
 		return TC_ACT_SHOT;
+	if (tci & NP_TAG_PROBE)
+		return np_capture(skb, attachment, direction, 0);
 	skb->mark = NP_MARK_RETURNED | priority << NP_MARK_PRIORITY_SHIFT;
 	skb->priority = priority;
-	return np_go_on(tci & NP_TCI_ATTACHMENT, tci & NP_TCI_DIRECTION ? NP_INGRESS : NP_EGRESS);
+	return np_go_on(attachment, direction);
 }
 
 static __always_inline int np_is_second_pass(const struct __sk_buff *skb)

@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define NP_LAYOUT_VERSION 1
+#define NP_LAYOUT_VERSION 2
 
 /* Documented bounds. Index 0 is never used for an attachment; slot 0 is the
  * null persona (everything passes, nothing is counted against a rule). */
@@ -209,6 +209,7 @@ struct np_conditions {
 #define NP_DETOUR_VLAN_AD 4        /* that tag is 802.1ad */
 #define NP_DETOUR_PASS 8           /* no conditions: only keeps order behind
                                     * packets still in the engine */
+#define NP_DETOUR_PROBE 16         /* a probe of ours, as NP_TAG_PROBE on its way back */
 struct np_detour {
 	__u64 arrived_ns;         /* at the hook: what a delay counts from */
 	__u32 zero;
@@ -225,10 +226,14 @@ struct np_detour {
 };
 
 /* The engine answers with the frame behind one 802.1Q tag:
- * PCP = priority, DEI = direction, VID = attachment. */
+ * PCP = priority, DEI = direction, VID = attachment and NP_TAG_PROBE. */
+#define NP_TAG_PROBE 0x0800
 
-/* Mark of a packet on its second pass, cleared by the program that sees it. */
+/* Marks of a packet on its second pass, and of a probe between injection and
+ * its attachment; cleared by the program that sees them. A workload behind a
+ * veth or TAP cannot set one: the kernel clears marks between namespaces. */
 #define NP_MARK_RETURNED 0x4e500001
+#define NP_MARK_PROBE 0x4e500002
 
 /* ---- counters: map `counters`, per CPU, index attachment * 2 + direction -- */
 
@@ -293,7 +298,8 @@ struct np_engine_stats {
 /* ---- probes: ring buffer `probes` ----------------------------------------- */
 
 /* A probe is a frame with NP_ETHERTYPE_PROBE injected at the attachment by the
- * probe interface; it takes the whole way, and is captured instead of leaving. */
+ * probe interface; it takes the whole way, and is captured instead of leaving.
+ * A frame of that type from anywhere else is a packet like any other. */
 #define NP_PROBE_HEAD 128 /* also the least length of a probe */
 struct np_probe_event {
 	__u64 captured_ns;

@@ -55,7 +55,7 @@ static __always_inline __u32 np_decide(struct __sk_buff *skb, struct np_view *vi
 
 	if (np_lets_everything_pass(view->policy))
 		return NP_VERDICT_PASS;
-	if (packet->ethertype == ETH_P_ARP || packet->ethertype == NP_ETHERTYPE_PROBE)
+	if (packet->ethertype == ETH_P_ARP || view->probe)
 		return NP_VERDICT_PASS;
 	if (parsed == NP_NOT_IP)
 		return np_judge(view, packet, view->direction, view->direction);
@@ -161,20 +161,32 @@ static __always_inline int np_first_pass(struct __sk_buff *skb, struct np_view *
 
 static __always_inline int np_pass(struct __sk_buff *skb, __u32 direction)
 {
-	int second = np_is_second_pass(skb), action = NP_GO_ON;
 	struct np_view view = {};
+	int action;
 
-	if (second)
+	if (np_is_second_pass(skb)) {
 		np_end_second_pass(skb);
-	if (second && !np_is_probe(skb))
 		return NP_GO_ON;
+	}
+	view.probe = np_take_probe(skb);
 	if (!np_look(skb, direction, &view))
-		return NP_GO_ON;
-	if (!second)
-		action = np_first_pass(skb, &view);
-	if (action == NP_GO_ON && np_is_probe(skb))
-		return np_capture(skb, view.attachment, direction, second ? 0 : view.generation);
+		return view.probe ? TC_ACT_SHOT : NP_GO_ON;
+	action = np_first_pass(skb, &view);
+	if (action == NP_GO_ON && view.probe)
+		return np_capture(skb, view.attachment, direction, view.generation);
 	return action;
+}
+
+static __always_inline int np_inject(struct __sk_buff *skb)
+{
+	struct np_probe_target target;
+
+	if (skb->protocol != bpf_htons(NP_ETHERTYPE_PROBE) ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN, &target, sizeof(target)))
+		return TC_ACT_SHOT;
+	skb->mark = NP_MARK_PROBE;
+	return np_go_on(bpf_ntohs(target.attachment_be),
+			target.direction == NP_INGRESS ? NP_INGRESS : NP_EGRESS);
 }
 
 SEC("tc")

@@ -3,7 +3,10 @@
 #ifndef NETPERSONA_PROBE_H
 #define NETPERSONA_PROBE_H
 
-#include "detour.h"
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
 
 /* Behind the Ethernet header; the rest is the sender's. Mirrored in
  * src/netpersona/datapath/prober.py. */
@@ -13,19 +16,13 @@ struct np_probe_target {
 	__u8 zero;
 };
 
-static __always_inline int np_is_probe(const struct __sk_buff *skb)
+/* Whether the packet is a probe on its way from np_inject to its attachment. */
+static __always_inline __u32 np_take_probe(struct __sk_buff *skb)
 {
-	return skb->protocol == bpf_htons(NP_ETHERTYPE_PROBE);
-}
-
-static __always_inline int np_inject(struct __sk_buff *skb)
-{
-	struct np_probe_target target;
-
-	if (!np_is_probe(skb) || bpf_skb_load_bytes(skb, ETH_HLEN, &target, sizeof(target)))
-		return TC_ACT_SHOT;
-	return np_go_on(bpf_ntohs(target.attachment_be),
-			target.direction == NP_INGRESS ? NP_INGRESS : NP_EGRESS);
+	if (skb->mark != NP_MARK_PROBE)
+		return 0;
+	skb->mark = 0;
+	return 1;
 }
 
 static __noinline int np_capture(struct __sk_buff *skb, __u32 attachment, __u32 direction,

@@ -17,6 +17,7 @@ struct np_view {
 	__u32 direction;
 	__u32 generation;
 	__u32 slot;
+	__u32 probe; /* injected by us, not sent by the workload or to it */
 };
 
 /* Why a packet did not simply pass; also the order of struct np_counters. */

@@ -10,7 +10,10 @@ use std::rc::Rc;
 use crate::buffer::{Buffer, Pool};
 use crate::checksum;
 use crate::gso::{Slice, Superpacket, MAX_HEADERS};
-use crate::layout::{DetourHeader, DETOUR_VLAN, DETOUR_VLAN_AD, ETHERTYPE_DETOUR, MAX_ATTACHMENTS};
+use crate::layout::{
+    DetourHeader, DETOUR_PROBE, DETOUR_VLAN, DETOUR_VLAN_AD, ETHERTYPE_DETOUR, MAX_ATTACHMENTS,
+    TAG_PROBE,
+};
 use crate::packet::Packet;
 use crate::vnet::{GsoType, PartialChecksum, VnetHeader, VNET_HEADER};
 
@@ -33,6 +36,8 @@ pub struct Route {
     pub direction: u8,
     /// 0..7
     pub priority: u8,
+    /// To be captured by the kernel programs rather than sent on.
+    pub probe: bool,
     /// The workload's own tag: protocol identifier and control information.
     pub tag: Option<(u16, u16)>,
 }
@@ -48,6 +53,7 @@ impl Route {
             attachment: detour.attachment,
             direction: detour.direction,
             priority: detour.priority & 7,
+            probe: detour.flags & DETOUR_PROBE != 0,
             tag: (detour.flags & DETOUR_VLAN != 0).then_some((tpid, detour.vlan_tci)),
         }
     }
@@ -62,7 +68,11 @@ impl Route {
     }
 
     fn control_information(self) -> u16 {
-        u16::from(self.priority) << 13 | u16::from(self.direction) << 12 | self.attachment & 0xfff
+        let probe = if self.probe { TAG_PROBE } else { 0 };
+        u16::from(self.priority) << 13
+            | u16::from(self.direction) << 12
+            | probe
+            | self.attachment & (TAG_PROBE - 1)
     }
 
     fn tag_length(self) -> usize {

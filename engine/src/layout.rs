@@ -6,7 +6,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 pub const MAX_ATTACHMENTS: usize = 2048;
 pub const MAX_SLOTS: usize = 2048;
@@ -214,6 +214,8 @@ pub const DETOUR_TOO_BIG: u8 = 1;
 pub const DETOUR_VLAN: u8 = 2;
 pub const DETOUR_VLAN_AD: u8 = 4;
 pub const DETOUR_PASS: u8 = 8;
+pub const DETOUR_PROBE: u8 = 16;
+pub const TAG_PROBE: u16 = 0x0800;
 
 /// `np_detour`: in front of a frame that kernel programs give to the engine.
 #[repr(C)]
@@ -234,6 +236,7 @@ pub struct DetourHeader {
 }
 
 pub const MARK_RETURNED: u32 = 0x4e50_0001;
+pub const MARK_PROBE: u32 = 0x4e50_0002;
 
 // ---- counters of the kernel programs ---------------------------------------
 

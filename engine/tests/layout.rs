@@ -95,7 +95,10 @@ fn constants() -> Vec<(&'static str, u64)> {
         ("NP_DETOUR_VLAN", DETOUR_VLAN.into()),
         ("NP_DETOUR_VLAN_AD", DETOUR_VLAN_AD.into()),
         ("NP_DETOUR_PASS", DETOUR_PASS.into()),
+        ("NP_DETOUR_PROBE", DETOUR_PROBE.into()),
+        ("NP_TAG_PROBE", TAG_PROBE.into()),
         ("NP_MARK_RETURNED", MARK_RETURNED.into()),
+        ("NP_MARK_PROBE", MARK_PROBE.into()),
     ]
 }
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from statistics import median
 
 import pytest
-from tests.netns.wire import Wire
+from tests.netns.wire import Wire, marker
 
+from netpersona import _engine
 from netpersona.datapath import Prober
 
 pytestmark = pytest.mark.netns
@@ -74,3 +75,21 @@ def test_probes_do_not_leave(wire: Wire) -> None:
             wire.peer.receive(b"\x88\xb6")
     finally:
         wire.peer.socket.settimeout(5)
+
+
+@pytest.mark.parametrize(
+    ("persona", "arrives"),
+    [({}, True), ({"egress": {"latency": "5ms"}}, True), ({"default_action": "drop"}, False)],
+    ids=["straight", "detour", "drop"],
+)
+def test_a_frame_of_their_type_from_a_workload_is_no_probe(
+    wire: Wire, persona: dict[str, object], arrives: bool
+) -> None:
+    """Or any workload could write into the ring that everybody's verification is read from."""
+    wire.wear(persona)
+    captures = _engine.Probes(wire.host.datapath.pins)
+    captures.read(0)
+    mark = marker()
+    received = wire.carry(wire.workload, wire.peer, b"\x88\xb6" + mark.ljust(200, b"\0"), mark)
+    assert (received is not None) == arrives
+    assert captures.read(0) == []

@@ -52,6 +52,18 @@ fn the_workloads_own_tag_follows_ours() {
 }
 
 #[test]
+fn a_probe_says_so_on_its_way_back_as_do_its_slices() {
+    let mut header = detour(0x7ff, 0);
+    header.flags = DETOUR_PROBE;
+    let frame = read(&from_tap(plain_vnet(), &header, &ARP));
+    let information = |frame: &Frame| written(frame)[VNET_HEADER + 14..][..2].to_vec();
+    assert_eq!(information(&frame), [0x0f, 0xff]);
+    let mut corrupted = frame.slice(0, 1);
+    corrupted.corrupt(7);
+    assert_eq!(information(&corrupted), [0x0f, 0xff]);
+}
+
+#[test]
 fn what_is_no_detour_frame_is_malformed() {
     let good = from_tap(plain_vnet(), &detour(1, 0), &ARP);
     assert!(parse(&good).is_ok());

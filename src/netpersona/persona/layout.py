@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctypes import Structure, c_double, c_uint8, c_uint16, c_uint32, c_uint64
 
-VERSION = 1
+VERSION = 2
 
 MAX_RULES = 128
 MAX_PROFILE_RULES = 32
