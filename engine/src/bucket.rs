@@ -4,8 +4,11 @@
 /// `rate` of them, so nothing is ever rounded away.
 const UNITS_PER_BYTE: u128 = 8_000_000_000;
 
-/// A GSO packet is spaced out by the rate in units of about this much wire time.
-pub const GRAIN_NS: u64 = 50_000;
+/// Wire time of what leaves together when more waits: what a superpacket of 64 KiB takes at
+/// 1 Gbit/s, so that it stays whole there. Each departure costs a wake-up, whatever its size.
+pub const GRAIN_NS: u64 = 600_000;
+/// The same where the depth is smaller still.
+pub const LEAST_GRAIN_NS: u64 = 50_000;
 
 /// Rate and depth in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,21 +73,33 @@ impl Bucket {
         u64::try_from(wait).map_or(u64::MAX, |wait| self.updated_ns.saturating_add(wait))
     }
 
-    /// Takes `bytes` at `at`, which is `ready_at` of them.
-    pub fn take(&mut self, at: u64, bytes: u64) {
-        self.advance(at, true);
+    /// Takes `bytes`, which are held.
+    pub fn take(&mut self, bytes: u64) {
         self.level = self
             .level
             .saturating_sub(u128::from(bytes) * UNITS_PER_BYTE);
     }
 
-    /// Bytes that may leave as one unit now: those held, or what the link
-    /// carries in `GRAIN_NS`.
-    pub fn portion(&self) -> u64 {
-        let held = u64::try_from(self.level / UNITS_PER_BYTE).unwrap_or(u64::MAX);
-        let grain = self.rate.tokens(GRAIN_NS) / UNITS_PER_BYTE;
-        held.max(u64::try_from(grain).unwrap_or(u64::MAX))
+    /// Bytes that may leave now.
+    pub fn held(&self) -> u64 {
+        bytes(self.level)
     }
+
+    /// Bytes that are worth waiting for when more waits: what the link carries in `GRAIN_NS`, but
+    /// no more than the depth, so that no receiver sees more at once than the burst asked for.
+    pub fn grain(&self) -> u64 {
+        let most = self.rate.tokens(GRAIN_NS).min(self.rate.depth());
+        bytes(most.max(self.rate.tokens(LEAST_GRAIN_NS)))
+    }
+
+    /// Bytes that may leave as one unit.
+    pub fn portion(&self) -> u64 {
+        self.held().max(self.grain())
+    }
+}
+
+fn bytes(tokens: u128) -> u64 {
+    u64::try_from(tokens / UNITS_PER_BYTE).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -111,11 +126,11 @@ mod tests {
     #[test]
     fn an_idle_bucket_saves_its_depth_and_no_more() {
         let mut bucket = bucket(8_000_000, 3000);
-        bucket.take(0, 3000);
+        bucket.take(3000);
         bucket.advance(1_000_000, false);
-        assert_eq!(bucket.portion(), 1000);
+        assert_eq!(bucket.held(), 1000);
         bucket.advance(1_000_000_000, false);
-        assert_eq!(bucket.portion(), 3000);
+        assert_eq!(bucket.held(), 3000);
     }
 
     #[test]
@@ -125,7 +140,8 @@ mod tests {
             let mut at = 0;
             for _ in 0..10_000 {
                 at = bucket.ready_at(1514);
-                bucket.take(at, 1514);
+                bucket.advance(at, true);
+                bucket.take(1514);
             }
             let exact = (10_000u128 * 1514 * UNITS_PER_BYTE).div_ceil(bits_per_second.into());
             assert_eq!(u128::from(at), exact);
@@ -139,12 +155,20 @@ mod tests {
             bits_per_second: 8_000,
             burst_bytes: 100,
         });
-        assert_eq!(bucket.portion(), 100);
+        assert_eq!(bucket.held(), 100);
         assert_eq!(bucket.ready_at(200), 100_000_000);
     }
 
     #[test]
-    fn a_portion_is_fifty_microseconds_of_wire_time() {
+    fn a_grain_is_within_the_burst() {
+        assert_eq!(bucket(1_000_000_000, 500_000).grain(), 75_000);
+        assert_eq!(bucket(1_000_000_000, 20_000).grain(), 20_000);
+        assert_eq!(bucket(10_000_000_000, 0).grain(), 62_500);
+    }
+
+    #[test]
+    fn what_is_held_may_leave_as_one_unit() {
+        assert_eq!(bucket(1_000_000_000, 500_000).portion(), 500_000);
         assert_eq!(bucket(10_000_000_000, 0).portion(), 62_500);
     }
 

@@ -39,12 +39,11 @@ pub struct Pipe<P> {
     tally: Tally,
 }
 
-/// The next service of the queues.
-struct Turn {
+/// What leaves the queues next.
+struct Head {
     queue: usize,
     segments: u32,
     bytes: u64,
-    at: u64,
 }
 
 impl<P: Packet> Pipe<P> {
@@ -76,8 +75,8 @@ impl<P: Packet> Pipe<P> {
     }
 
     pub fn next_due(&self) -> Option<u64> {
-        let turn = self.turn().map(|turn| turn.at);
-        turn.into_iter().chain(self.line.next_due()).min()
+        let service = self.next_service();
+        service.into_iter().chain(self.line.next_due()).min()
     }
 
     /// Serves the queues up to `now`, each unit at the time that it is due. A
@@ -173,29 +172,47 @@ impl<P: Packet> Pipe<P> {
         self.settled += share.settle();
     }
 
-    fn turn(&self) -> Option<Turn> {
+    fn head(&self) -> Option<Head> {
         let (queue, unit) = self.queues.head()?;
         let limit = self.bucket.as_ref().map_or(u64::MAX, Bucket::portion);
         let (segments, bytes) = unit.fitting(limit);
-        let at = self
-            .bucket
-            .as_ref()
-            .map_or(self.now, |bucket| bucket.ready_at(bytes));
-        Some(Turn {
+        Some(Head {
             queue,
             segments,
             bytes,
-            at,
         })
     }
 
+    /// When the queues are served next: once there are tokens for all that waits beside the head,
+    /// or for a grain of it.
+    fn next_service(&self) -> Option<u64> {
+        let head = self.head()?;
+        let Some(bucket) = &self.bucket else {
+            return Some(self.now);
+        };
+        let together = self.queues.bytes(head.queue).min(bucket.grain());
+        Some(bucket.ready_at(together.max(head.bytes)))
+    }
+
     fn serve(&mut self) {
-        while let Some(turn) = self.turn().filter(|turn| turn.at <= self.now) {
-            if let Some(bucket) = &mut self.bucket {
-                bucket.take(turn.at, turn.bytes);
+        while let Some(at) = self.next_service().filter(|at| *at <= self.now) {
+            self.serve_together(at);
+        }
+    }
+
+    /// All that there are tokens for at `at` leaves at once.
+    fn serve_together(&mut self, at: u64) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.advance(at, true);
+        }
+        while let Some(head) = self.head() {
+            match &mut self.bucket {
+                Some(bucket) if bucket.held() < head.bytes => return,
+                Some(bucket) => bucket.take(head.bytes),
+                None => {}
             }
-            if let Some(unit) = self.queues.take(turn.queue, turn.segments) {
-                self.enter(turn.at, unit);
+            if let Some(unit) = self.queues.take(head.queue, head.segments) {
+                self.enter(at, unit);
             }
         }
     }

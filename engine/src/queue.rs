@@ -17,6 +17,7 @@ const KEPT_CAPACITY: usize = 256;
 pub struct Queues<P> {
     queues: [VecDeque<Unit<P>>; MAX_QUEUES + 1],
     waiting: [u64; MAX_QUEUES + 1],
+    bytes: [u64; MAX_QUEUES + 1],
     units: usize,
 }
 
@@ -25,6 +26,7 @@ impl<P: Packet> Queues<P> {
         Self {
             queues: std::array::from_fn(|_| VecDeque::new()),
             waiting: [0; MAX_QUEUES + 1],
+            bytes: [0; MAX_QUEUES + 1],
             units: 0,
         }
     }
@@ -38,8 +40,14 @@ impl<P: Packet> Queues<P> {
         self.waiting.iter().sum()
     }
 
+    /// Bytes of wire that wait in a queue.
+    pub fn bytes(&self, queue: usize) -> u64 {
+        self.bytes[queue]
+    }
+
     pub fn push(&mut self, queue: usize, unit: Unit<P>) {
         self.waiting[queue] += u64::from(unit.segments());
+        self.bytes[queue] += unit.bytes();
         self.units += 1;
         self.queues[queue].push_back(unit);
     }
@@ -63,6 +71,7 @@ impl<P: Packet> Queues<P> {
             self.pop_front(queue)?
         };
         self.waiting[queue] -= u64::from(unit.segments());
+        self.bytes[queue] -= unit.bytes();
         Some(unit)
     }
 
@@ -93,13 +102,13 @@ impl<P: Packet> Queues<P> {
         let mut last = units.pop_back()?;
         let segments = last.segments();
         let excess = u32::try_from(excess).map_or(segments, |excess| excess.min(segments));
-        self.waiting[queue] -= u64::from(excess);
         if excess == segments {
             self.units -= 1;
-            return Some(last);
+        } else {
+            units.push_back(last.split_off_front(segments - excess));
         }
-        let kept = last.split_off_front(segments - excess);
-        units.push_back(kept);
+        self.waiting[queue] -= u64::from(excess);
+        self.bytes[queue] -= last.bytes();
         Some(last)
     }
 }
@@ -146,10 +155,11 @@ mod tests {
         queues.push(16, unit(0, 45, 0));
         let part = queues.take(16, 40).unwrap();
         assert_eq!((part.first, part.segments()), (0, 40));
-        assert_eq!(queues.segments(), 5);
+        assert_eq!((queues.segments(), queues.bytes(16)), (5, 7500));
         let rest = queues.take(16, 40).unwrap();
         assert_eq!((rest.first, rest.segments()), (40, 5));
         assert!(queues.is_empty());
+        assert_eq!(queues.bytes(16), 0);
     }
 
     #[test]
@@ -162,7 +172,7 @@ mod tests {
             (dropped.order, dropped.first, dropped.segments()),
             (1, 2, 6)
         );
-        assert_eq!(queues.segments(), 10);
+        assert_eq!((queues.segments(), queues.bytes(16)), (10, 15_000));
     }
 
     #[test]

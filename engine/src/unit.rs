@@ -51,6 +51,11 @@ impl<P: Packet> Unit<P> {
         self.packet.segments()
     }
 
+    /// Bytes of wire.
+    pub fn bytes(&self) -> u64 {
+        self.packet.wire_bytes(0, self.segments())
+    }
+
     /// Cuts off the first `count` segments, fewer than there are.
     pub fn split_off_front(&mut self, count: u32) -> Self {
         let rest = self.packet.slice(count, self.segments() - count);
@@ -70,7 +75,7 @@ impl<P: Packet> Unit<P> {
     /// their bytes.
     pub fn fitting(&self, limit: u64) -> (u32, u64) {
         let segments = self.segments();
-        let bytes = self.packet.wire_bytes(0, segments);
+        let bytes = self.bytes();
         if bytes <= limit || segments == 1 {
             return (segments, bytes);
         }

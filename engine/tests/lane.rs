@@ -69,6 +69,101 @@ fn a_rate_spaces_out_gso_packets_in_grains_of_fifty_microseconds() {
     assert_eq!(units(&mut lane, SECOND), expected);
 }
 
+/// Rate and burst against the burst of a backlog that is asked for at once: no stretch of time, the
+/// first one included, carries more than burst and rate allow, nothing is late by more than a grain
+/// of 600 µs, and departures are that far apart where the burst allows.
+#[test]
+fn a_backlog_leaves_in_grains_within_the_burst() {
+    for (rate, burst, segments, bytes) in [
+        (100_000_000, 50_000, 45, 1514),
+        (1_000_000_000, 500_000, 45, 1514),
+        (1_000_000_000, 500_000, 1, 60),
+        (1_000_000_000, 20_000, 45, 1514),
+        (10_000_000_000, 5_000_000, 45, 1514),
+    ] {
+        let left = backlog(rate, burst, segments, bytes);
+        let of_rate = |ns: u64| u128::from(rate) * u128::from(ns) / 8 / u128::from(SECOND);
+        let grain = of_rate(600_000).min(burst.into());
+        for (from, (start, _)) in left.iter().enumerate() {
+            let mut sum = 0;
+            for (due, bytes) in &left[from..] {
+                sum += u128::from(*bytes);
+                let allowed = u128::from(burst) + of_rate(due - start) + 1;
+                assert!(
+                    sum <= allowed,
+                    "{rate} {burst}: {sum} of {allowed} at {due}"
+                );
+            }
+        }
+        let (last, total) = (
+            left[left.len() - 1].0,
+            left.iter().map(|(_, b)| *b).sum::<u64>(),
+        );
+        assert!(
+            u128::from(total - burst) + grain >= of_rate(last),
+            "{rate} {burst}: late"
+        );
+        let grains = of_rate(last) / grain;
+        assert!(
+            (left.len() as u128) < 2 * grains + 3,
+            "{rate} {burst}: {}",
+            left.len()
+        );
+    }
+}
+
+/// When how much left of 40 ms of wire time that came at once.
+fn backlog(rate: u64, burst: u64, segments: u32, bytes: u64) -> Vec<(u64, u64)> {
+    let link = link(|link| {
+        (link.rate_bps, link.burst_bytes) = (rate, burst);
+        link.default_queue_length = u32::MAX;
+    });
+    let mut lane = lane();
+    for id in 0..rate / 25 / 8 / (u64::from(segments) * bytes) {
+        lane.admit(0, 2, &link, DEFAULT, Parcel::new(id, segments, bytes));
+    }
+    let mut left: Vec<(u64, u64)> = Vec::new();
+    lane.poll(SECOND, |parcel, due| {
+        let bytes = u64::from(parcel.count) * bytes;
+        match left.last_mut() {
+            Some((before, sum)) if *before == due => *sum += bytes,
+            _ => left.push((due, bytes)),
+        }
+    });
+    left
+}
+
+#[test]
+fn a_superpacket_stays_whole_where_a_grain_covers_it() {
+    let link = link(|link| (link.rate_bps, link.burst_bytes) = (1_000_000_000, 500_000));
+    let mut lane = lane();
+    (0..20).for_each(|id| lane.admit(0, 2, &link, DEFAULT, Parcel::new(id, 45, 1514)));
+    let counts: Vec<u32> = units(&mut lane, SECOND).iter().map(|unit| unit.1).collect();
+    assert_eq!(counts, [45; 20]);
+}
+
+#[test]
+fn a_higher_priority_does_not_wait_for_the_grain_of_a_lower() {
+    let mut conditions = conditions(|link| {
+        (link.rate_bps, link.burst_bytes) = (1_000_000_000, 500_000);
+    });
+    conditions.queue[3] = layout::Queue {
+        length: 10,
+        priority: 7,
+        reserved: [0; 3],
+    };
+    let link = plan(&conditions);
+    let voice = Class {
+        queue: 3,
+        priority: 0,
+    };
+    let mut lane = lane();
+    (0..20).for_each(|id| lane.admit(0, 2, &link, DEFAULT, Parcel::new(id, 45, 1514)));
+    lane.poll(0, |_, _| ()); // the burst
+    lane.admit(300_000, 2, &link, voice, Parcel::new(20, 1, 214));
+    assert_eq!(units(&mut lane, 300_000), [(0, 1, 300_000)]);
+}
+
 #[test]
 fn a_burst_leaves_at_once() {
     let link = link(|link| {

@@ -215,6 +215,20 @@ def test_udp_gets_the_bandwidth_asked_for(host: Dressed, ipv6: bool) -> None:
         assert (len(arrived) - 1) * (size + overhead) * 8 / seconds == pytest.approx(rate, rel=0.01)
 
 
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_no_more_than_the_burst_comes_beside_the_rate(host: Dressed, direction: str) -> None:
+    """From the first packet on: what a full bucket and the rate allow, 100 ms in and at any other time."""
+    rate, size, burst = 200e6, 1400, 200e6 * 0.004 / 8
+    host.wear({direction: {"bandwidth": "200mbit"}})
+    ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
+    load = flow(*ends, count=4_000, interval_s=0.0005, burst=40, size=size, segment=size)
+    records = exchange([load])[0]
+    after_s = (np.sort(records["received_ns"].astype(np.int64)) - int(records["sent_ns"].min())) / 1e9
+    carried = np.arange(1, len(after_s) + 1) * (size + 42)
+    assert np.all(carried <= burst + rate / 8 * after_s + size)
+    assert after_s[-1] > 0.1
+
+
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_tcp_with_gso_gets_the_bandwidth_asked_for(host: Dressed, direction: str, ipv6: bool) -> None:

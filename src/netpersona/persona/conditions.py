@@ -159,7 +159,7 @@ class Link(Frozen):
     bandwidth: Rate | None = None
     """Rate limit; unlimited when left out."""
     burst: Size | None = None
-    """Depth of the token bucket; 4 ms of the rate and two full frames at least when left out."""
+    """Depth of the token bucket; 4 ms of the rate and two full frames unless said; less is smoother."""
     queue_length: Annotated[Int, Field(ge=1, le=1_000_000)] | None = None
     """Packets that may wait for the rate outside any queue of queue_configuration."""
 
