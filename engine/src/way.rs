@@ -1,5 +1,6 @@
 //! One direction of one attachment in the engine: a lane, the plan it follows, its books.
 
+use std::io::{stderr, Write};
 use std::rc::Rc;
 
 use crate::bindings::is_newer;
@@ -49,7 +50,11 @@ impl Followed {
 
 fn refused(index: usize, slot: u16, why: &str) -> LinkPlan {
     let attachment = index / 2;
-    eprintln!("engine: attachment {attachment} goes without conditions: slot {slot}: {why}");
+    // eprintln! panics where the log is on a full disk.
+    let _ = writeln!(
+        stderr(),
+        "engine: attachment {attachment} goes without conditions: slot {slot}: {why}"
+    );
     LinkPlan::pass()
 }
 

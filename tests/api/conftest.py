@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +49,16 @@ class Manager:
 
 
 @contextmanager
-def manager(state: Path, *more: str, environment: dict[str, str] | None = None) -> Iterator[Manager]:
+def manager(
+    state: Path, *more: str, environment: dict[str, str] | None = None, enter: Sequence[str] = ()
+) -> Iterator[Manager]:
     """Starts a manager on sockets that it inherits, as ``netpersona up`` does."""
     path = state / "api.sock"
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as unix, socket.create_server(("127.0.0.1", 0)) as tcp:
         unix.bind(str(path))
         unix.listen()
-        command = [sys.executable, "-m", "netpersona.control", "--state-dir", str(state)]
+        command = [*enter, sys.executable, "-m", "netpersona.control", "--state-dir", str(state)]
         command += ["--fd-unix", str(unix.fileno()), "--fd-tcp", str(tcp.fileno()), *more]
         with (state / "log").open("ab") as log:
             process = subprocess.Popen(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from netpersona.agent.manager_client import HttpManager
 from netpersona.agent.runner import Runner, journal_path
 from netpersona.datapath import DatapathError, KernelDatapath, Prober
 from netpersona.datapath.processes import boot_id
+from netpersona.logs import set_up
 
 SWITCH_INTERVAL_S = 0.0005
 """How long a compiling thread keeps the event loop waiting; by default 5 ms, as long as a switch may take."""
@@ -33,7 +33,7 @@ _log = structlog.get_logger("netpersona.agent")
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 after a signal, 1 if the data path cannot be opened."""
     options = _parser().parse_args(argv)
-    _log_to_stderr()
+    set_up()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.freeze()  # modules stay: collections need not look at them, which would take 20 ms
     try:
@@ -79,19 +79,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-file", type=Path, help="bearer token, for a manager over TCP")
     parser.add_argument("--host", default="local", help="the name workloads call this host by")
     return parser
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 if __name__ == "__main__":

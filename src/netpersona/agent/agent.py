@@ -175,8 +175,15 @@ class Agent:
         for action in plan:
             await self._apply(action)
         if self.synced:
-            for name in self._journal.records.keys() - self.charges.keys():
+            self._forget(self._journal.records.keys() - self.charges.keys())
+
+    def _forget(self, gone: Iterable[str]) -> None:
+        """What cannot be struck out of the journal now is in the next pass."""
+        try:
+            for name in gone:
                 self._journal.forget(name)
+        except OSError as error:
+            _log.error("cannot write the journal", error=str(error))
 
     async def _apply(self, action: Action) -> None:
         charge = self.charges.get(action.workload_id or "")

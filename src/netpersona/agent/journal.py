@@ -4,22 +4,28 @@ One line a record, `crc32 json`; the last record of a workload counts. A record 
 the store that it describes, with one `write` to a file opened with O_APPEND and no fsync: the
 journal must outlive the process, not the machine. A killed process loses nothing that reached the
 page cache, and after a power loss the pinned maps that the records speak of are gone as well.
-A switch never waits for the disk. A line torn by a full disk or a power loss fails its checksum and
-ends the file there. Once the file has doubled it is rewritten aside and renamed.
+A switch never waits for the disk. A line torn by a power loss fails its checksum and ends the file there.
+Once the file has doubled it is rewritten aside and renamed. A full disk refuses a record, never a later one.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import structlog
+
 COMPACT_BYTES = 1 << 20
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,24 @@ class Record:
 
 
 class Journal:
-    """The journal file. `boot` names this boot: numbers of an earlier one are not believed."""
+    """The journal file. `boot` names this boot: numbers of an earlier one are not believed.
+
+    On a full disk it opens all the same, and takes nothing until there is room: what is in force stays so.
+    """
 
     def __init__(self, path: Path, *, boot: str) -> None:
         self._path = path
         self._boot = boot
+        self._limit = 0
+        self._file: int | None = None
         self.records: dict[str, Record] = _read(path, boot)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._rewrite()
+        try:
+            self._file = self._rewrite()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            _log.error("cannot begin the journal; trying again with each record", error=str(error))
 
     def put(self, record: Record) -> None:
         """Write ahead. Does nothing when it is on record already. Raises OSError (disk full)."""
@@ -57,14 +73,16 @@ class Journal:
         self.records[record.workload_id] = record
 
     def forget(self, workload_id: str) -> None:
-        """The workload is gone and detached."""
+        """The workload is gone and detached. Raises OSError (disk full): it is still on record then."""
         if workload_id in self.records:
             self._append({"workload_id": workload_id, "gone": True})
             del self.records[workload_id]
 
     def close(self) -> None:
         """Close the file; nothing needs flushing."""
-        os.close(self._file)
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def __enter__(self) -> Journal:
         return self
@@ -76,25 +94,62 @@ class Journal:
 
     def _append(self, document: Mapping[str, Any]) -> None:
         line = _line(document)
-        before = os.lseek(self._file, 0, os.SEEK_END)
-        if os.write(self._file, line) != len(line):
-            os.ftruncate(self._file, before)
-            raise OSError(f"{self._path}: the disk is full; free some space, the agent goes on by itself")
+        try:
+            if self._file is None:
+                self._file = self._rewrite()
+            before = os.lseek(self._file, 0, os.SEEK_END)
+            self._write_whole(self._file, before, line)
+        except OSError as error:
+            said = "the disk is full; free some space" if error.errno in _FULL else str(error)
+            raise OSError(f"{self._path}: {said}, the agent goes on by itself") from error
         if before + len(line) > self._limit:
-            self._compact()
+            self._compact(before + len(line))
 
-    def _compact(self) -> None:
-        os.close(self._file)
-        self._file = self._rewrite()
+    def _write_whole(self, file: int, before: int, line: bytes) -> None:
+        """Appends the line or nothing: what follows a torn one would never be read again."""
+        try:
+            if os.write(file, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            try:
+                os.ftruncate(file, before)
+            except OSError:
+                self.close()  # torn: the next record begins the file anew
+            raise
+
+    def _compact(self, size: int) -> None:
+        """Where there is no room for a second file, the old one goes on and grows."""
+        try:
+            fresh = self._rewrite()
+        except OSError as error:
+            self._limit = size + COMPACT_BYTES
+            _log.warning("cannot compact the journal; it grows on", error=str(error))
+            return
+        self.close()
+        self._file = fresh
 
     def _rewrite(self) -> int:
+        """A new file in the place of the old one, open for appending. OSError: the old one is untouched."""
         aside = self._path.with_suffix(".new")
-        lines: Iterable[Mapping[str, Any]] = (asdict(record) for record in self.records.values())
+        lines = (asdict(record) for record in self.records.values())
         content = _line({"boot": self._boot}) + b"".join(map(_line, lines))
+        aside.unlink(missing_ok=True)
+        file = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(file, content)
+            aside.replace(self._path)
+        except OSError:
+            os.close(file)
+            aside.unlink(missing_ok=True)
+            raise
         self._limit = max(COMPACT_BYTES, 2 * len(content))
-        aside.write_bytes(content)
-        aside.replace(self._path)
-        return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        return file
+
+
+def _write_all(file: int, content: bytes) -> None:
+    """A full disk takes a part first and refuses the rest."""
+    while content:
+        content = content[os.write(file, content) :]
 
 
 def _line(document: Mapping[str, Any]) -> bytes:

@@ -15,11 +15,11 @@ import uvloop
 
 from netpersona.control import privileges
 from netpersona.control.auth import NoAuth, TokenAuth, load_tokens
-from netpersona.control.logs import set_up
 from netpersona.control.server import Listener, serve
 from netpersona.control.service import Service
 from netpersona.control.sqlite_store import SqliteStore, StoreUnusable
 from netpersona.control.warmup import warm_up
+from netpersona.logs import set_up
 
 _log = structlog.get_logger(__name__)
 

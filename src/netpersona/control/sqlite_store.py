@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS events (
 
 
 class StoreUnusable(StoreError):
-    """The file cannot serve: in use by another manager, or written by a newer release."""
+    """The file cannot serve: in use by another manager, written by a newer release, or the disk is full."""
 
 
 class SqliteStore(Tables):
@@ -66,7 +66,7 @@ class SqliteStore(Tables):
             self._lock.close()
             raise
         self._compacted = self._read(path)
-        self._skip()
+        self._skip(path)
         self._disk = DiskSync(path, lambda: _open(path))
         self._open = True
 
@@ -134,12 +134,18 @@ class SqliteStore(Tables):
         self.revision = newest or 0
         return oldest - 1 if oldest else 0
 
-    def _skip(self) -> None:
-        if self.revision:
-            self.revision += RESTART_GAP
+    def _skip(self, path: Path) -> None:
+        if not self.revision:
+            return
+        self.revision += RESTART_GAP
+        try:
             self._connection.execute(
                 "INSERT INTO events VALUES (?, 'START', '', '', 'null')", (self.revision,)
             )
+        except sqlite3.OperationalError as error:
+            self._connection.close()
+            self._lock.close()
+            raise _unwritable(path, error) from error
 
 
 def _write(connection: sqlite3.Connection, events: Sequence[Event], forget_to: int) -> None:
@@ -186,6 +192,9 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         _prepare(connection, path)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise _unwritable(path, error) from error
     except sqlite3.DatabaseError as error:
         connection.close()
         raise StoreUnusable(f"{path} is no database of ours ({error}); move it away") from error
@@ -193,6 +202,10 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _unwritable(path: Path, error: sqlite3.OperationalError) -> StoreUnusable:
+    return StoreUnusable(f"{path} cannot be written ({error}); see to the disk, then start the manager again")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

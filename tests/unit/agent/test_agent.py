@@ -1,5 +1,7 @@
 import asyncio
+import errno
 import json
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -160,6 +162,30 @@ def test_what_was_deleted_while_the_agent_was_dead_is_detached_and_forgotten(hos
     assert [entry.interface for entry in host.datapath.attached()] == ["veth-db"]
     assert set(agent.charges) == {"db"}
     assert set(host.run(only_reconcile).charges) == {"db"}
+
+
+def test_a_full_disk_ends_no_agent_and_keeps_what_is_in_force(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.run(wanting(workload("web", "slow", 1), workload("db")))
+
+    def full(_file: int, _line: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def steps(agent: Agent) -> None:
+        before = host.worn(agent, "web")
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "write", full)
+            agent.replace_all([workload("web", "fast", 2)])
+            await agent.reconcile()
+            assert (phase(agent), host.worn(agent, "web")) == ("error", before)
+            assert "disk is full" in agent.charges["web"].message
+        await agent.reconcile()
+        assert (phase(agent), agent.charges["web"].message) == ("attached", "")
+        assert host.worn(agent, "web") != before
+
+    assert set(host.run(steps).charges) == {"web"}
+    assert set(host.run(only_reconcile).charges) == {"web"}
 
 
 def test_a_lease_and_what_follows_it_are_one_store(host: Host) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -122,3 +123,77 @@ def test_a_record_in_the_form_of_another_release_is_passed_over(tmp_path: Path) 
     path.write_bytes(b"".join(map(journal._line, lines)))
     with Journal(path, boot=BOOT) as read:
         assert read.records == {"web": WORN}
+
+
+def _refuse(*_arguments: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("step", ["open", "write", "replace"])
+def test_a_rewrite_that_fails_leaves_the_old_file_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(journal, "COMPACT_BYTES", 1000)
+    path = tmp_path / "journal.json"
+    with Journal(path, boot=BOOT) as first:
+        before = first._file
+        failing = {"open": (os, "open"), "write": (journal, "_write_all"), "replace": (Path, "replace")}
+        with monkeypatch.context() as full:
+            full.setattr(*failing[step], _refuse)
+            for sequence in range(20):
+                first.put(Record("web", "{}", sequence=sequence))
+        assert first._file == before
+        assert list(tmp_path.iterdir()) == [path]
+        first.put(Record("web", "{}", sequence=20))
+    with Journal(path, boot=BOOT) as second:
+        assert second.records["web"].sequence == 20
+
+
+def test_a_torn_line_that_cannot_be_cut_off_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.json"
+    with Journal(path, boot=BOOT) as first:
+        write = os.write
+        with monkeypatch.context() as full:
+            full.setattr(os, "write", lambda file, data: write(file, data[:10]))
+            full.setattr(os, "ftruncate", _refuse)
+            with pytest.raises(OSError, match="disk is full"):
+                first.put(WORN)
+        first.put(WORN)
+    with Journal(path, boot=BOOT) as second:
+        assert second.records == {"web": WORN}
+
+
+def _put_many(open_journal: Journal) -> None:
+    for sequence in range(100, 1000):
+        open_journal.put(Record("db", "{}", sequence=sequence))
+
+
+def test_on_a_real_full_disk_records_are_refused_until_there_is_room(small_disk: Any) -> None:
+    path = small_disk.path / "journal.json"
+    with Journal(path, boot=BOOT) as first:
+        first.put(WORN)
+        small_disk.fill()
+        with pytest.raises(OSError, match="disk is full"):
+            _put_many(first)
+        reached = first.records["db"].sequence
+    with Journal(path, boot=BOOT) as second:
+        assert second.records["web"] == WORN
+        assert second.records["db"].sequence == reached
+        small_disk.free()
+        second.forget("db")
+        second.put(Record("late", "{}"))
+    with Journal(path, boot=BOOT) as third:
+        assert set(third.records) == {"web", "late"}
+
+
+def test_an_agent_starts_on_a_full_disk(small_disk: Any) -> None:
+    small_disk.fill()
+    with Journal(small_disk.path / "journal.json", boot=BOOT) as first:
+        with pytest.raises(OSError, match="goes on by itself"):
+            first.put(WORN)
+        small_disk.free()
+        first.put(WORN)
+    with Journal(small_disk.path / "journal.json", boot=BOOT) as second:
+        assert second.records == {"web": WORN}
