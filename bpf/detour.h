@@ -49,6 +49,7 @@ static __always_inline int np_lane_is_busy(const struct np_view *view)
 		return 0;
 	if (sent != READ_ONCE(view->lane->settled))
 		return 1;
+	np_order_loads(); /* the engine writes quiet_ns, then settled */
 	return (__s64)(bpf_ktime_get_ns() - READ_ONCE(view->lane->quiet_ns)) < NP_LANE_QUIET_NS;
 }
 

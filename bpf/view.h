@@ -8,6 +8,19 @@
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
+/* Loads after it are not done before loads before it. BPF has load-acquire only
+ * from Linux 6.15 and clang 20 on, and on arm64 neither the branch between two
+ * loads nor READ_ONCE orders them; an exchange, fully ordered on every
+ * architecture (Linux 5.12), does. It is made on our own stack, because one on
+ * the word itself would take its cache line away from the engine. */
+static __always_inline void np_order_loads(void)
+{
+	__u64 own = 0, *word = &own;
+
+	asm volatile("" : "+r"(word) : : "memory"); /* or the compiler would see nobody else has it */
+	__sync_lock_test_and_set(word, 0);
+}
+
 struct np_view {
 	const struct np_policy *policy; /* null: slot 0 */
 	struct np_counters *counters;

@@ -40,9 +40,13 @@ class Instance:
 
     def kill(self, role: str) -> None:
         """kill -9, and wait until it is dead."""
+        self.end(role, signal.SIGKILL)
+
+    def end(self, role: str, how: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal, and wait until it has ended."""
         process = self.process(role)
         assert process is not None
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, how)
         eventually(lambda: not process.alive())
 
     def client(self) -> httpx2.Client:

@@ -95,7 +95,22 @@ impl Bindings {
     /// If `attachment` is out of range.
     #[must_use]
     pub fn read(&self, attachment: usize) -> Binding {
-        self.table.read(attachment)
+        read(&self.table, attachment)
+    }
+}
+
+/// A binding whose lease belongs to its active word: that word is read first, and whoever sees it
+/// sees the lease that was written before it ([`Bindings::switch`]).
+///
+/// # Panics
+/// If `attachment` is out of range.
+#[must_use]
+pub fn read(table: &Shared<Binding>, attachment: usize) -> Binding {
+    let active = table.word(attachment, offset_of!(Binding, active));
+    let active = active.load(Ordering::Acquire);
+    Binding {
+        active,
+        ..table.read(attachment)
     }
 }
 

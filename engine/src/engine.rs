@@ -96,7 +96,9 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), EngineError> {
             engine.woken();
         }
     }
-    Ok(())
+    engine
+        .leave(|deadline| sleeper.wait(deadline))
+        .map_err(EngineError::Wait)
 }
 
 /// Seeds personas that name no seed; what is in force is in the lanes' statistics.
@@ -120,6 +122,8 @@ pub struct Engine<P, C> {
     lateness: Histogram,
     head: Head,
     next_tick: u64,
+    /// Told to end: the heart does not beat any more.
+    leaving: bool,
 }
 
 impl<P: Port, C: Clock> Engine<P, C> {
@@ -146,6 +150,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
             lateness: Histogram::default(),
             head: Head::default(),
             next_tick: now,
+            leaving: false,
         }
     }
 
@@ -324,7 +329,9 @@ impl<P: Port, C: Clock> Engine<P, C> {
             return;
         }
         self.next_tick = now + HEARTBEAT_NS;
-        self.memory.beat(now);
+        if !self.leaving {
+            self.memory.beat(now);
+        }
         for (index, slot) in self.ways.iter_mut().enumerate() {
             let Some(way) = slot else { continue };
             way.catch_up(&self.memory, now);
@@ -369,5 +376,6 @@ fn take_over(memory: &Memory, now: u64) {
     }
 }
 
+mod farewell;
 #[cfg(test)]
 mod tests;

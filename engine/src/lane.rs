@@ -96,6 +96,20 @@ impl<P: Packet> Lane<P> {
         }
     }
 
+    /// Makes all that is held due at `now`.
+    pub fn drain(&mut self, now: u64) {
+        self.pipe.advance(now);
+        if self.held() > 0 {
+            self.pipe.drain();
+        }
+    }
+
+    /// Drops all that is held.
+    pub fn flush(&mut self, now: u64) {
+        self.pipe.advance(now);
+        self.pipe.flush();
+    }
+
     /// When `poll` will have something to do.
     pub fn next_due(&self) -> Option<u64> {
         self.pipe.next_due()

@@ -9,8 +9,8 @@ use bytemuck::Pod;
 
 use crate::bindings::{self, Word};
 use crate::layout::{
-    Binding, Conditions, EngineState, EngineStats, LaneShared, LaneStats, MAX_ATTACHMENTS,
-    MAX_SLOTS,
+    Binding, Conditions, EngineState, EngineStats, LaneShared, LaneStats, Policy, MAX_ATTACHMENTS,
+    MAX_SLOTS, POLICY_FAIL_CLOSED,
 };
 use crate::shm::Shared;
 
@@ -21,6 +21,7 @@ pub const MAX_LANES: usize = MAX_ATTACHMENTS * 2;
 #[derive(Debug)]
 pub struct Memory {
     bindings: Shared<Binding>,
+    policies: Shared<Policy>,
     conditions: Shared<Conditions>,
     lanes: Shared<LaneShared>,
     state: Shared<EngineState>,
@@ -36,6 +37,7 @@ impl Memory {
     pub fn open(pins: &Path) -> io::Result<Self> {
         Ok(Self {
             bindings: open(pins, "bindings", MAX_ATTACHMENTS)?,
+            policies: open(pins, "policies", MAX_SLOTS)?,
             conditions: open(pins, "conditions", MAX_SLOTS)?,
             lanes: open(pins, "lanes", MAX_LANES)?,
             state: open(pins, "engine_state", 1)?,
@@ -50,6 +52,17 @@ impl Memory {
         (slot < MAX_SLOTS).then(|| self.conditions.read(slot))
     }
 
+    /// Whether the persona in a slot lets nothing pass without an engine. Slot 0 lets all pass.
+    pub fn fails_closed(&self, slot: u32) -> bool {
+        let slot = slot as usize;
+        if slot == 0 || slot >= MAX_SLOTS {
+            return false;
+        }
+        let word = self.policies.word(slot, offset_of!(Policy, flags));
+        let [flags, _]: [u32; 2] = bytemuck::cast(word.load(Acquire));
+        flags & POLICY_FAIL_CLOSED != 0
+    }
+
     /// Whether an interface is behind this lane.
     pub fn attached(&self, lane: usize) -> bool {
         self.bindings.read(lane / 2).ifindex != 0
@@ -57,7 +70,7 @@ impl Memory {
 
     /// What the attachment of a lane wears at `now`.
     pub fn in_force(&self, lane: usize, now: u64) -> Word {
-        bindings::in_force(&self.bindings.read(lane / 2), now)
+        bindings::in_force(&bindings::read(&self.bindings, lane / 2), now)
     }
 
     /// Packets that kernel programs gave to the engine.
@@ -141,6 +154,7 @@ pub(crate) mod testing {
         pub(crate) fn for_tests() -> Self {
             Self {
                 bindings: anonymous(MAX_ATTACHMENTS),
+                policies: anonymous(MAX_SLOTS),
                 conditions: anonymous(MAX_SLOTS),
                 lanes: anonymous(MAX_LANES),
                 state: anonymous(1),
@@ -151,6 +165,12 @@ pub(crate) mod testing {
 
         pub(crate) fn install(&self, slot: usize, conditions: &Conditions) {
             self.conditions.write(slot, conditions);
+        }
+
+        pub(crate) fn fail_closed(&self, slot: usize) {
+            let mut policy = self.policies.read(slot);
+            policy.flags = POLICY_FAIL_CLOSED;
+            self.policies.write(slot, &policy);
         }
 
         pub(crate) fn attach(&self, attachment: usize, ifindex: u32) {

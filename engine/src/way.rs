@@ -144,6 +144,26 @@ impl Way {
         }
     }
 
+    /// Whether the persona worn at `now` lets nothing pass without an engine.
+    pub fn fails_closed(&self, memory: &Memory, now: u64) -> bool {
+        memory.fails_closed(memory.in_force(self.index, now).slot)
+    }
+
+    /// Makes all that is held due at `now`.
+    pub fn drain(&mut self, now: u64) {
+        self.lane.drain(now);
+    }
+
+    /// Drops all that is held.
+    pub fn flush(&mut self, now: u64) {
+        self.lane.flush(now);
+    }
+
+    /// Whether none of the packets that kernel programs sent is under way.
+    pub fn is_settled(&self, memory: &Memory) -> bool {
+        self.settled == memory.sent(self.index)
+    }
+
     /// Hands out at most `limit` frames that are due at `now`, with their due time.
     pub fn poll(&mut self, limit: usize, now: u64, emit: impl FnMut(Frame, u64)) {
         self.scheduled = u64::MAX;

@@ -87,6 +87,35 @@ def test_a_dead_engine_stops_a_persona_that_fails_closed(product: Instance, netw
     _recovers(product, network)
 
 
+def test_an_engine_told_to_stop_loses_no_packet(product: Instance, network: Lab) -> None:
+    """Of a persona that fails open: neither those that it holds nor those that come then."""
+    product.wear({"persona_id": "polite", "engine_failure": "open", **BOTH})
+    load = both_ways(network, 500)
+    time.sleep(0.4)
+    product.end("engine")
+    for records in load.collect():
+        assert missing(records, 500) == 0
+        assert np.any(delays_ms(records) < LATENCY_MS / 2), "it stopped under load"
+    _recovers(product, network)
+
+
+def test_an_engine_told_to_stop_gives_a_persona_that_fails_closed_its_delays(
+    product: Instance, network: Lab
+) -> None:
+    product.wear({"persona_id": "strict", "engine_failure": "closed", **BOTH})
+    load = both_ways(network, 500)
+    time.sleep(0.4)
+    told_ns = time.time_ns()
+    product.end("engine")
+    for records in load.collect():
+        before = int(np.count_nonzero(sent_ms(records, told_ns) < 0))
+        assert before > 50
+        assert set(range(before)) <= set(records["sequence"].tolist()), "what was in the engine left it"
+        assert np.all(delays_ms(records) >= LATENCY_MS)
+        assert not np.any(sent_ms(records, told_ns) > DETECTED_MS)
+    _recovers(product, network)
+
+
 def _recovers(product: Instance, network: Lab) -> None:
     product.command("up")
     for records in both_ways(network, 100).collect():

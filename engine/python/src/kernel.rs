@@ -239,7 +239,16 @@ impl Kernel {
         attachment: usize,
         direction: usize,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let lane = self.lanes.read(lane_index(attachment, direction)?);
+        let index = lane_index(attachment, direction)?;
+        // What is settled first: its time was written before it, and what was sent is no less.
+        let settled = self
+            .lanes
+            .word(index, std::mem::offset_of!(LaneShared, settled));
+        let settled = settled.load(std::sync::atomic::Ordering::Acquire);
+        let lane = LaneShared {
+            settled,
+            ..self.lanes.read(index)
+        };
         Ok(record!(py, lane, sent, settled, quiet_ns))
     }
 

@@ -1,7 +1,8 @@
 """The packet engine as a process: `python -m netpersona.datapath.engine_process --run-dir D`.
 
-Runs until SIGTERM or SIGINT. Packets that it holds at that time are lost; kernel programs notice within
-150 ms and fail open or closed, as each persona says.
+Runs until SIGTERM or SIGINT. Then kernel programs stop sending to it at once and fail open or closed, as each
+persona says, and what it holds leaves: at once where they fail open, else at its own time within half a
+second. Killed otherwise, it is missed within 150 ms and what it holds is lost.
 """
 
 from __future__ import annotations
