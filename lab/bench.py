@@ -29,6 +29,7 @@ from lab.dressed import Dressed, dressed
 from lab.instance import instance
 from lab.measure import flow, settle_neighbours, small_packets_per_s, tcp_bits_per_s
 from lab.namespaces import Workload, lab
+from lab.rates import rate_figures
 from lab.rows import Figure
 from lab.shapes import shape_figures
 from lab.stress import ROTATION, flip, judge
@@ -154,13 +155,6 @@ def _sleep_errors_us(nanoseconds: int, count: int) -> list[float]:
     return errors
 
 
-def rate_error(host: Dressed) -> Iterator[Figure]:
-    """TCP through a bandwidth limit, GSO on."""
-    host.wear({"egress": {"bandwidth": "100mbit"}})
-    goodput = tcp_bits_per_s(host.subject, host.peer, seconds=5, omit=1)
-    yield Figure("100 Mbit/s limit, error", abs(goodput * 1514 / 1448 / 1e8 - 1) * 100, "%", upper=1)
-
-
 def rest_switch() -> Iterator[Figure]:
     """PUT sent on the Unix socket until the first packet that shows the new persona."""
     with lab() as built, instance(built) as product:
@@ -202,7 +196,7 @@ PARTS: list[tuple[str, Callable[[Dressed], Iterator[Figure]]]] = [
     ("switch", switch_call),
     ("stress", switch_under_load),
     ("delay", delay_error),
-    ("rate", rate_error),
+    ("rate", rate_figures),
     ("shapes", shape_figures),
     ("policy", policy_cost),
     ("throughput", delayed_throughput),

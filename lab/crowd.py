@@ -6,14 +6,13 @@ packet of a direction comes, so attachments that were never used cost it nothing
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lab.dressed import Dressed, dressed
-from lab.measure import wait_until
+from lab.measure import cpu_s, wait_until
 from lab.rows import Figure
 from netpersona.datapath import Facing
 from netpersona.persona import CompiledPersona, compile_persona, from_mapping
@@ -106,11 +105,6 @@ def _status_kib(pid: str) -> int:
 def _engine_percent(host: Dressed) -> float:
     """Of a core, user and system time."""
     time.sleep(SETTLE_S)
-    before = _cpu_s(host.engine.pid)
+    before = cpu_s(host.engine.pid)
     time.sleep(WATCHED_S)
-    return (_cpu_s(host.engine.pid) - before) / WATCHED_S * 100
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return (cpu_s(host.engine.pid) - before) / WATCHED_S * 100

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from lab.namespaces import Workload
@@ -112,6 +114,12 @@ def connects(client: Workload, server: Workload, port: int, *, timeout_s: float 
 
     with server.namespace.call(listen):
         return client.namespace.call(connect)
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def settle_neighbours(workloads: list[Workload]) -> None:

@@ -26,6 +26,8 @@ pub struct Tally {
 pub struct Pipe<P> {
     /// Empty whenever there is no bucket.
     queues: Queues<P>,
+    /// Least time, ns, that any of them stays on the delay line: before that nobody has to be woken.
+    least_wait: u64,
     bucket: Option<Bucket>,
     /// The delay process, and the persona that it belongs to.
     process: Option<(Rc<LinkPlan>, InOrder)>,
@@ -50,6 +52,7 @@ impl<P: Packet> Pipe<P> {
     pub fn new() -> Self {
         Self {
             queues: Queues::new(),
+            least_wait: 0,
             bucket: None,
             process: None,
             line: Line::new(),
@@ -74,8 +77,10 @@ impl<P: Packet> Pipe<P> {
         self.queues.segments() + self.line.segments()
     }
 
+    /// When something leaves at the earliest.
     pub fn next_due(&self) -> Option<u64> {
-        let service = self.next_service();
+        let served = self.next_service();
+        let service = served.map(|at| at.saturating_add(self.least_wait));
         service.into_iter().chain(self.line.next_due()).min()
     }
 
@@ -103,6 +108,12 @@ impl<P: Packet> Pipe<P> {
             return self.enter(self.arrived, unit);
         }
         let order = unit.order;
+        let wait = unit.link.least_wait();
+        self.least_wait = if self.queues.is_empty() {
+            wait
+        } else {
+            wait.min(self.least_wait)
+        };
         self.queues.push(queue, unit);
         self.serve();
         if let Some(excess) = self.queues.trim(queue, order, length) {

@@ -175,6 +175,15 @@ impl LinkPlan {
         })
     }
 
+    /// Least time, ns, that a packet stays on the delay line.
+    pub fn least_wait(&self) -> u64 {
+        match &self.delay {
+            _ if !self.reorder.is_never() => 0,
+            DelayModel::Constant(delay) => *delay,
+            DelayModel::Jitter { quantiles, .. } => quantiles.min() as u64,
+        }
+    }
+
     /// The queue that a class waits in: index, where `MAX_QUEUES` is the
     /// default one, and its plan.
     pub fn queue(&self, class: Class) -> (usize, QueuePlan) {

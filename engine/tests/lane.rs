@@ -176,6 +176,27 @@ fn a_burst_leaves_at_once() {
 }
 
 #[test]
+fn with_a_delay_behind_the_rate_only_departures_wake() {
+    let mut lane = lane();
+    let both = link(|link| {
+        link.rate_bps = 12_112_000;
+        link.delay.constant_ns = 10 * MILLISECOND;
+    });
+    (0..3).for_each(|id| lane.admit(0, 2, &both, DEFAULT, Parcel::new(id, 1, 1514)));
+    assert_eq!(lane.next_due(), Some(11 * MILLISECOND));
+    let shorter = link(|link| {
+        link.rate_bps = 12_112_000;
+        link.reorder.probability = 1.0;
+    });
+    lane.admit(0, 4, &shorter, DEFAULT, Parcel::new(3, 1, 1514));
+    assert_eq!(lane.next_due(), Some(MILLISECOND));
+    let left: Vec<_> = [1, 4, 11, 12, 13]
+        .map(|ms| units(&mut lane, ms * MILLISECOND).len())
+        .into();
+    assert_eq!(left, [0, 1, 1, 1, 1]);
+}
+
+#[test]
 fn a_lost_segment_takes_its_share_of_the_rate() {
     let link = link(|link| {
         link.rate_bps = 12_112_000;
