@@ -145,7 +145,7 @@ class Link(Frozen):
     table: Annotated[tuple[Duration, ...], Field(min_length=2, max_length=MAX_TABLE)] | None = None
     """Measured delays in any order, each as likely as the next. Replaces latency and jitter."""
     correlation: Correlation = Correlation(0)
-    """Correlation of the delays of successive packets."""
+    """Correlation of the delays of successive packets. With order kept, denser ones have more."""
     order: Literal["keep", "free"] = "keep"
     """keep: no packet overtakes another. free: each delay is drawn for itself."""
     reorder: Chance | None = None
@@ -216,9 +216,10 @@ def _check_jitter(link: Link) -> None:
     if limit is None or link.jitter <= limit * link.latency:
         return
     most, least = Duration(int(limit * link.latency)), Duration(math.ceil(link.jitter / limit))
+    lower = f"lower jitter to {most} or less" if most else "remove jitter"
     raise Refused(
         f"{link.distribution} jitter {link.jitter} around latency {link.latency} needs negative delays",
-        f"lower jitter to {most} or less, or raise latency to {least} or more",
+        f"{lower}, or raise latency to {least} or more",
         ("jitter",),
     )
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from netpersona.persona.errors import KeyPath, PersonaError, Problem, pointer
+from netpersona.persona.shown import brief
+from netpersona.persona.units import shown
 
 MAX_DEPTH = 32
 MAX_NODES = 100_000
@@ -44,6 +46,15 @@ class Document:
             if path[:length] in self.places:
                 return self.places[path[:length]]
         return None
+
+
+_LONGEST_INT = 40
+
+
+def whole(text: str) -> int:
+    """A decimal integer; int() refuses very long ones, and beyond 40 digits no key tells them apart."""
+    sign = -1 if text.startswith("-") else 1
+    return int(text) if len(text) <= _LONGEST_INT else sign * 10**_LONGEST_INT
 
 
 def stop(message: str, remedy: str, place: Place | None) -> PersonaError:
@@ -90,7 +101,7 @@ class _Builder:
     def _key(self, event: Event) -> None:
         if event.kind != "scalar":
             raise stop("a key has to be text", "write a plain word before the colon", event.place)
-        key = event.value if isinstance(event.value, str) else str(event.value)
+        key = event.value if isinstance(event.value, str) else shown(event.value)
         top = self.stack[-1]
         top.key = key
         path = self._path()
@@ -122,8 +133,9 @@ class _Builder:
 
     def _alias(self, event: Event) -> Any:
         if event.value not in self.anchors:
-            remedy = f"define &{event.value} before this place, and outside of what uses it"
-            raise stop(f"*{event.value} stands for nothing yet", remedy, event.place)
+            name = brief(event.value, 30)
+            remedy = f"define &{name} before this place, and outside of what uses it"
+            raise stop(f"*{name} stands for nothing yet", remedy, event.place)
         value, size = self.anchors[event.value]
         self.nodes += size
         return value

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from netpersona.persona.shown import brief, printable
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -18,6 +20,10 @@ def pointer(path: KeyPath) -> str:
     """JSON pointer (RFC 6901) of a path of keys and indices; the document itself is ""."""
     text = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
     return text.encode("utf-8", "replace").decode()
+
+
+POINTER = 80
+"""Characters of a pointer that a person is shown; keys are as long as who wrote them liked."""
 
 
 class Refused(ValueError):
@@ -40,8 +46,10 @@ class Problem:
     column: int | None = None
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        head = ": ".join(part for part in (place, self.pointer, self.message) if part)
+        """For a person: printable, and of a long key the beginning only."""
+        file = None if self.file is None else printable(self.file)
+        place = ":".join(str(part) for part in (file, self.line, self.column) if part is not None)
+        head = ": ".join(part for part in (place, brief(self.pointer, POINTER), self.message) if part)
         return f"{head}; {self.remedy}" if self.remedy else head
 
 

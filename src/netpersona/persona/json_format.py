@@ -8,11 +8,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from netpersona.persona.documents import MAX_DEPTH, Event, Place, stop
+from netpersona.persona.documents import MAX_DEPTH, Event, Place, stop, whole
 
 # Once json.loads has accepted a text, this finds the same tokens in it.
 _TOKEN = re.compile(r'[ \t\r\n,:]*(?:([{\[])|([}\]])|("(?:[^"\\]|\\.)*")|([^ \t\r\n,:{}\[\]"]+))', re.DOTALL)
-_LONGEST_INT = 40
 
 
 class _Places:
@@ -66,6 +65,5 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _literal(text: str) -> Any:
-    """A number, true, false or null. Integers that no key takes stay text: int() refuses very long ones."""
-    whole = text.lstrip("-").isdigit()
-    return text if whole and len(text) > _LONGEST_INT else json.loads(text)
+    """A number, true, false or null."""
+    return whole(text) if text.lstrip("-").isdigit() else json.loads(text)

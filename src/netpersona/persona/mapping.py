@@ -35,9 +35,8 @@ def from_mapping(
 
 def _read(data: object, default_id: str | None) -> tuple[Persona | None, list[tuple[KeyPath, Problem]]]:
     if not isinstance(data, Mapping):
-        problem = Problem(
-            f"{shown(data)} is not a persona", "write a mapping of keys, as in persona_id: voip"
-        )
+        given = "text" if isinstance(data, str) else shown(data)  # whatever file it is, it stays there
+        problem = Problem(f"{given} is not a persona", "write a mapping of keys, as in persona_id: voip")
         return None, [((), problem)]
     translation = translate(data, default_id)
     if translation.problems and not translation.document:

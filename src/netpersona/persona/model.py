@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PrivateAttr, WithJsonSchema, model_validator
 
-from netpersona.persona.base import Frozen, Int, Text
+from netpersona.persona.base import Frozen, Int, Prose, Text
 from netpersona.persona.conditions import Link
 from netpersona.persona.errors import Refused
 from netpersona.persona.profiles import SecurityProfile
@@ -66,7 +66,7 @@ class Persona(Frozen):
 
     persona_id: Annotated[Text, Field(pattern=PERSONA_ID)]
     """Name: lower-case letters, digits and hyphens, up to 63, as a DNS label (RFC 1123)."""
-    description: Annotated[Text, Field(max_length=4096)] = ""
+    description: Prose = ""
     """For people."""
     qos_priority: Annotated[Int, Field(ge=1, le=10)] = 5
     """10 is the highest; becomes the packets' kernel priority 0 to 7."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -11,10 +13,11 @@ from pydantic_core import ErrorDetails
 
 from netpersona.persona.conditions import Chance, FourState, GilbertElliott, Link
 from netpersona.persona.errors import KeyPath, Problem, Refused, pointer
-from netpersona.persona.model import Persona
+from netpersona.persona.keys import misplaced, unknown
 from netpersona.persona.profiles import Profile
 from netpersona.persona.queues import InterruptCoalescing, Queue
 from netpersona.persona.rules import Opening, Rule
+from netpersona.persona.shown import brief
 from netpersona.persona.units import shown
 
 # Steps that pydantic adds to a path to tell the members of a union apart.
@@ -33,12 +36,16 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "corrupt": Chance,
 }
 
+MOST = 100
+"""Problems told of one document: who has more corrects these first."""
+
 _LOSSES: Mapping[str, type[BaseModel]] = {"gilbert_elliott": GilbertElliott, "four_state": FourState}
 
 
 def problems_of(error: ValidationError, data: Any, known: Sequence[str]) -> Iterator[tuple[KeyPath, Problem]]:
     """KeyPath and problem of each error, in document order; `known` are the keys of the document itself."""
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in islice(details, MOST):
         if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
             continue  # pydantic leaves out entries that it refused, and then counts again
         path = _path(detail["loc"], data)
@@ -49,6 +56,9 @@ def problems_of(error: ValidationError, data: Any, known: Sequence[str]) -> Iter
         else:
             message, remedy = _words(detail, path, known, data)
             yield path, Problem(message, remedy, pointer(path))
+    if len(details) > MOST:
+        path = _path(details[MOST]["loc"], data)
+        yield path, Problem(f"{len(details) - MOST:,} more problems", "correct the others first")
 
 
 def _path(loc: tuple[str | int, ...], data: Any) -> KeyPath:
@@ -74,18 +84,18 @@ def _leads(data: Any, step: str | int) -> bool:
 
 
 def _words(detail: ErrorDetails, path: KeyPath, known: Sequence[str], data: Any) -> tuple[str, str]:
-    """Message and remedy."""
+    """Message and remedy, never the library's own."""
     kind, value, ctx = detail["type"], detail["input"], detail.get("ctx") or {}
     key = str(path[-1]) if path else "the document"
     if kind == "extra_forbidden":
-        return _misplaced(key, known) if len(path) == 1 else _unknown(key, _keys(path, data))
+        return misplaced(key, known) if len(path) == 1 else unknown(key, _keys(path, data))
     if kind == "missing":
-        return f"{key} is missing", f"add {key}"
+        return f"{key} is missing", f"add {key}, as in {key}: {_EXAMPLES.get(key, '…')}"
     if kind == "literal_error":
-        return f"{shown(value)} is not one of {ctx['expected']}", f"write {ctx['expected']}"
+        return _choice(key, value, ctx["expected"])
     if kind == "union_tag_invalid":
         return (
-            f"there is no such model as {ctx['tag']:.40}",
+            f"there is no such model as {brief(ctx['tag'], 40)}",
             "write gilbert_elliott or four_state, or a probability",
         )
     if kind == "string_pattern_mismatch":
@@ -93,18 +103,52 @@ def _words(detail: ErrorDetails, path: KeyPath, known: Sequence[str], data: Any)
             f"{shown(value)} is not a name",
             f"write {_label(value)}: lower-case letters, digits, hyphens, up to 63",
         )
+    if kind == "string_unicode":
+        return "the text holds half of a surrogate pair", "write the character whole"
     for kinds, wanted in _WANTED.items():
         if kind in kinds:
-            return f"{shown(value)} is not {wanted}", f"write {wanted}"
-    return _bounds(kind, value, ctx) or (f"{key}: {detail['msg']}", "see the reference for what it takes")
+            return _wrong_type(value, wanted)
+    return _bounds(kind, value, ctx) or (f"{shown(value)} does not fit here", f"see {key} in the reference")
 
 
+_EXAMPLES = {
+    "persona_id": "voip", "name": "mine", "queue_id": "0", "probability": "1%",
+    "p": "1%", "r": "50%", "p13": "1%", "p31": "50%",
+}  # fmt: skip
+
+_WHOLE = "a whole number"
 _WANTED = {
-    ("int_type", "int_from_float", "int_parsing"): "a whole number",
-    ("string_type", "string_unicode"): "text",
+    ("int_type", "int_from_float", "int_parsing", "int_parsing_size", "finite_number"): _WHOLE,
+    ("string_type",): "text",
     ("list_type", "tuple_type"): "a list",
     ("model_type", "dict_type", "model_attributes_type"): "a mapping of keys",
 }
+
+
+def _wrong_type(value: object, wanted: str) -> tuple[str, str]:
+    if value is None:
+        return f"there is nothing where {wanted} belongs", f"write {wanted}, or remove it"
+    said = f"{shown(value)} is not {wanted}"
+    if wanted == _WHOLE and isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,20}\s*", value, re.ASCII):
+        return said, f"write {value.strip()} without quotes"
+    if wanted == _WHOLE and isinstance(value, float) and abs(value) < 1e15:
+        return said, f"write {wanted}, as {value:.0f}"
+    if wanted == "text" and isinstance(value, (int, float)):
+        return said, f'put it in quotes: "{shown(value)}"'
+    if wanted == "a list":
+        return said, "write a list: a hyphen before each entry, or [ … ]"
+    return said, f"write {wanted}"
+
+
+def _choice(key: str, value: object, expected: str) -> tuple[str, str]:
+    """`expected` is pydantic's list of what a Literal takes: 'a', 'b' or 'c'."""
+    words = re.findall("'([^']*)'", expected)
+    listed = " or ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
+    meant = value.lower() if isinstance(value, str) and value.lower() in words else None
+    remedy = f"write {meant or listed}"
+    if key == "security_profile" and not meant:
+        remedy += ", or define one, as in {name: mine, incoming: [{protocol: tcp, port: 22}]}"
+    return f"{shown(value)} is not known here", remedy
 
 
 def _bounds(kind: str, value: object, ctx: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -124,25 +168,6 @@ def _bounds(kind: str, value: object, ctx: Mapping[str, Any]) -> tuple[str, str]
     return None
 
 
-def _misplaced(key: str, known: Sequence[str]) -> tuple[str, str]:
-    """An unknown key of the document itself, which may belong one level down."""
-    word = key[:80]
-    near = get_close_matches(word, Link.model_fields, n=1)
-    if not near or "egress" not in known or (near[0] != key and get_close_matches(word, known, n=1)):
-        return _unknown(key, known)
-    return (
-        f"unknown key {shown(key)}",
-        f"write {near[0]} below egress or ingress, as in egress: {{{near[0]}: …}}",
-    )
-
-
-def _unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
-    near = get_close_matches(key[:80], known, n=1, cutoff=0.5)
-    listed = known if len(known) <= len(Persona.model_fields) else tuple(Persona.model_fields)
-    remedy = f"did you mean {near[0]}?" if near else f"remove it; known here: {', '.join(listed)}"
-    return f"unknown key {shown(key)}", remedy
-
-
 def _keys(path: KeyPath, data: Any) -> Sequence[str]:
     """Known keys of the mapping that the path leads into."""
     named = [step for step in path[:-1] if isinstance(step, str)]
@@ -156,5 +181,5 @@ def _keys(path: KeyPath, data: Any) -> Sequence[str]:
 
 def _label(value: object) -> str:
     """A valid name close to the one given."""
-    text = "".join(c if c.isascii() and c.isalnum() else "-" for c in str(value)[:80].lower()).strip("-")
-    return text[:63].strip("-") or "a-name"
+    plain = unicodedata.normalize("NFKD", str(value)[:80].lower()).encode("ascii", "ignore").decode()
+    return re.sub("[^a-z0-9]+", "-", plain)[:63].strip("-") or "a-name"

@@ -7,6 +7,7 @@ receives (ingress). Flat bandwidth limits each direction, and 0 is unlimited. `p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -51,15 +52,17 @@ class Translation:
 def _number(value: Any, highest: float, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Refused(f"{shown(value)} is not a number", f"write {what}")
+    if isinstance(value, float) and math.isnan(value):
+        raise Refused("nan is not a number", f"write {what}")
     if not 0 <= value <= highest:
-        raise Refused(f"{shown(value)} is outside 0 to {highest:,g}", f"write {what}")
+        raise Refused(f"{shown(value)} is outside 0 to {highest:,.0f}", f"write {what}")
     return value
 
 
 def _milliseconds(highest: int) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         number = _number(value, highest, f"milliseconds without a unit, from 0 to {highest}")
-        return Duration(round(Decimal(repr(number)) * 10**6))
+        return Duration.rounded(Decimal(repr(number)) * 10**6)
 
     return read
 

@@ -25,7 +25,7 @@ from pydantic_core import core_schema
 from netpersona.persona.errors import Refused
 
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-_WRITTEN = re.compile(rf"({_NUMBER}(?:[eE][+-]?[0-9]{{1,3}})?)\s*([^\s0-9.]\S*)?", re.ASCII)
+_WRITTEN = re.compile(rf"({_NUMBER}(?:[eE][+-]?[0-9]{{1,3}})?)\s*([^\W0-9_][^\s,]*|%)?")
 _LONGEST = 64
 
 
@@ -35,6 +35,8 @@ def shown(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int) and abs(value) >= 10**20:
         return "a number of more than 20 digits"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "an infinite number"
     if not isinstance(value, (str, int, float)):
         return "a mapping" if isinstance(value, Mapping) else "a list"
     text = repr(value[:40] if isinstance(value, str) else value)
@@ -43,8 +45,15 @@ def shown(value: object) -> str:
 
 def _split(text: str, wanted: str, remedy: str) -> tuple[Decimal, str]:
     """Number and unit of a quantity."""
-    match = _WRITTEN.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    if len(text) > _LONGEST:
+        raise Refused(f"{wanted} of {len(text):,} characters is too long", remedy)
+    match = _WRITTEN.fullmatch(text.strip())
     if match is None:
+        pointed = text.strip().replace(",", ".")
+        if _WRITTEN.fullmatch(pointed):
+            remedy = f"write {pointed}: decimals stand behind a point"
+        elif _WRITTEN.fullmatch(text.strip().removeprefix("-")):
+            raise Refused(f"{shown(text)} is below 0", remedy)
         raise Refused(f"{shown(text)} is not {wanted}", remedy)
     return Decimal(match[1]), match[2] or ""
 
@@ -66,6 +75,8 @@ class _Quantity(int):
     highest: ClassVar[int]
     unit_pattern: ClassVar[str]
     bare_schema: ClassVar[Mapping[str, Any] | None] = None
+    vanished: bool = False
+    """Whether more than 0 was written, and rounded to 0."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -79,13 +90,22 @@ class _Quantity(int):
         number, unit = _split(value, cls.wanted, cls.remedy)
         if not unit:
             return cls._bare(float(number) if number % 1 else int(min(number, Decimal(10**30))))
-        return cls(int((number * cls._factor(unit, value)).to_integral_value()))._bounded()
+        return cls.rounded(number * cls._factor(unit, value))
+
+    @classmethod
+    def rounded(cls, exact: Decimal) -> Self:
+        """The nearest whole number of base units; raises Refused outside the bounds."""
+        read = cls(int(exact.to_integral_value()))._bounded()
+        read.vanished = exact > 0 and read == 0
+        return read
 
     @classmethod
     def _factor(cls, unit: str, value: str) -> int:
         factor = cls.units.get(cls._fold(unit))
         if factor is None:
-            raise Refused(f"{shown(value)} has the unit {shown(unit)}, which is not known here", cls.remedy)
+            cased = next((known for known in cls.units if known.lower() == unit.lower()), None)
+            remedy = f"write {value.replace(unit, cased)}" if cased else cls.remedy
+            raise Refused(f"{shown(value)} has the unit {shown(unit)}, which is not known here", remedy)
         return factor
 
     @staticmethod
@@ -155,6 +175,9 @@ class Lifetime(Duration):
     wanted = "a time to live"
 
 
+_NO_LIMIT = "for no limit leave bandwidth out; loss: 100% drops everything"
+
+
 class Rate(_Quantity):
     """Bits a second of Ethernet frames without checksum, 1 kbit/s to 400 Gbit/s."""
 
@@ -170,6 +193,22 @@ class Rate(_Quantity):
     remedy = "write a number and kbit, mbit or gbit (1 kbit is 1000 bits a second), as in 850kbit or 1.5mbit"
     lowest, highest = 10**3, 400 * 10**9
     unit_pattern = "([kKmMgGtT]?[bB][iI][tT])(/s)?"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Read a rate; raises Refused with what to write instead."""
+        if isinstance(value, str) and value.strip().lower() in ("unlimited", "none", "inf", "infinite"):
+            raise Refused(f"{shown(value)} is not a rate", _NO_LIMIT)
+        return super().parse(value)
+
+    @classmethod
+    def _bare(cls, value: float) -> Self:
+        if value == 0:
+            raise Refused("a rate of 0 would let nothing through", _NO_LIMIT)
+        return super()._bare(value)
+
+    def _bounded(self) -> Self:
+        return super()._bounded() if self else self._bare(0)
 
     @staticmethod
     def _fold(unit: str) -> str:
@@ -213,6 +252,8 @@ class Probability(float):
         number = cls._read(value) if isinstance(value, str) else value
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise Refused(f"{shown(value)} is not a probability", cls.remedy)
+        if math.isnan(number):
+            raise Refused("nan is not a probability", cls.remedy)
         if not 0 <= number <= 1:
             percent = number == value and 1 < number <= 100
             remedy = f"for {number:g} percent write {number:g}%" if percent else cls.remedy

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     CollectionEndEvent,
@@ -17,12 +16,14 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
-from netpersona.persona.documents import Event, Place, stop
+from netpersona.persona.documents import Event, Place, stop, whole
 from netpersona.persona.errors import PersonaError
+from netpersona.persona.shown import brief
+from netpersona.persona.yaml_problems import not_yaml
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}", re.ASCII)
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}", re.ASCII)
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII
 )
@@ -35,19 +36,10 @@ def read_events(text: str) -> Iterator[Event]:
         for event in YAML(typ="safe", pure=True).parse(text):
             if isinstance(event, (NodeEvent, CollectionEndEvent)):
                 yield _event(event)
-    except MarkedYAMLError as error:
-        raise _not_yaml(str(error.problem or error.context or "not YAML"), error.problem_mark) from None
     except PersonaError:
         raise
     except Exception as error:
-        # ruamel lets ValueError, OverflowError, IndexError and others escape for characters, escapes and
-        # directives it did not expect; whatever it is, the text is not a document.
-        raise _not_yaml(str(error).splitlines()[0] if str(error) else type(error).__name__, None) from None
-
-
-def _not_yaml(message: str, mark: Any) -> PersonaError:
-    place = (mark.line + 1, mark.column + 1) if mark is not None else None
-    return stop(f"not YAML: {message}", "correct the syntax here or just before", place)
+        raise not_yaml(error, text) from None
 
 
 def _event(event: NodeEvent | CollectionEndEvent) -> Event:
@@ -66,7 +58,7 @@ def _event(event: NodeEvent | CollectionEndEvent) -> Event:
 
 def _refuse_tag(tag: object, place: Place, known: tuple[str, ...]) -> None:
     if tag is not None and str(tag) not in known:
-        raise stop(f"the tag {str(tag)[:40]!r} has no meaning here", "remove the tag", place)
+        raise stop(f"the tag {brief(tag, 40)} has no meaning here", "remove the tag", place)
 
 
 def _scalar(event: ScalarEvent, place: Place) -> Any:
@@ -84,7 +76,7 @@ def resolve(text: str) -> Any:
     if text in _BOOL:
         return _BOOL[text]
     if _INT.fullmatch(text):
-        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        return int(text, 0) if text[:2] in ("0o", "0x") else whole(text)
     if _FLOAT.fullmatch(text):
         return float(text.replace(".inf", "inf").replace(".nan", "nan") if "n" in text.lower() else text)
     return text
@@ -146,4 +138,8 @@ def _escaped(character: str) -> str:
         return "\\" + character
     if character == "\n":
         return "\\n"
-    return character if _PRINTABLE.fullmatch(character) else f"\\U{ord(character):08x}"
+    return (
+        character
+        if _PRINTABLE.fullmatch(character) and character.isprintable()
+        else f"\\U{ord(character):08x}"
+    )

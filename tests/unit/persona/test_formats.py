@@ -73,7 +73,7 @@ def test_an_anchor_may_be_used_again() -> None:
         ('description: "\\UFFFFFFFF"', "not YAML"),
         (b"name: \xff", "f:1: not UTF-8 text; save the file as UTF-8"),
         ("", "f: there is no persona in it"),
-        ("just words", "f:1:1: 'just words' is not a persona"),
+        ("just words", "f:1:1: text is not a persona"),
         ("name: a\nmtu: .inf", "f:2:1: /mtu: "),
         ("name: a\nmtu: " + "9" * 5000, "f:2:1: /mtu: "),
         ("name: a\n---\nname: a\n", "f: persona_id a is used twice"),
@@ -98,7 +98,19 @@ def test_dates_and_words_stay_text() -> None:
 @pytest.mark.parametrize("format", ["yaml", "json"])
 @pytest.mark.parametrize(
     "description",
-    ["plain", "yes: no", "- x", "1e3", "null", "a\nb\t\u2028", '"quoted" \\', " ", "💡 é", "#", "\x00\x7f"],
+    [
+        "plain",
+        "yes: no",
+        "- x",
+        "1e3",
+        "null",
+        "a\nb\t\u2028",
+        '"quoted" \\',
+        " ",
+        "💡 é",
+        "#",
+        "\x01\x7f\u202e",
+    ],
 )
 def test_what_is_dumped_loads_as_an_equal_persona(format: Literal["yaml", "json"], description: str) -> None:
     persona = from_mapping({"persona_id": "d", "description": description, "egress": {"loss": "1%"}})

@@ -67,7 +67,7 @@ def test_defaults_change_nothing_about_a_packet_and_are_left_out() -> None:
         ({"dscp": 64}, "/dscp", "0 to 63"),
         ({"mtu": 67}, "/mtu", "68 or more"),
         ({"mtu": 65536}, "/mtu", "65535 or less"),
-        ({"security_profile": "closed"}, "/security_profile", "'restricted', 'standard' or 'open'"),
+        ({"security_profile": "closed"}, "/security_profile", "restricted, standard or open"),
         (
             {"security_profile": {"name": "web", "incomming": []}},
             "/security_profile/incomming",
