@@ -125,23 +125,23 @@ def _conditions(persona: Persona) -> layout.Conditions:
         target = conditions.queue[queue.queue_id]
         target.length = queue.queue_length or default_queue_length(persona)
         target.priority = queue.priority
-    conditions.link[layout.EGRESS] = _link(persona.egress, persona.mtu)
-    conditions.link[layout.INGRESS] = _link(persona.ingress, persona.mtu)
+    conditions.link[layout.EGRESS] = _link(persona, persona.egress)
+    conditions.link[layout.INGRESS] = _link(persona, persona.ingress)
     return conditions
 
 
 def default_queue_length(persona: Persona) -> int:
     """Length of a queue that does not say its own: it serves both directions, so the longer one counts."""
-    return max(queue_length_of(persona.egress), queue_length_of(persona.ingress))
+    return max(queue_length_of(persona, persona.egress), queue_length_of(persona, persona.ingress))
 
 
-def _link(link: Link, mtu: int | None) -> layout.Link:
+def _link(persona: Persona, link: Link) -> layout.Link:
     flags = (layout.LINK_ORDER_FREE if link.order_free else 0) | (layout.LINK_ACTIVE if link.acts else 0)
     return layout.Link(
         flags=flags,
-        default_queue_length=queue_length_of(link),
+        default_queue_length=queue_length_of(persona, link),
         rate_bps=link.bandwidth or 0,
-        burst_bytes=burst_of(link, mtu),
+        burst_bytes=burst_of(link, persona.mtu),
         delay_limit=delay_limit_of(link),
         duplicate=_chance(link.duplicate),
         corrupt=_chance(link.corrupt),

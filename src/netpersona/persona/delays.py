@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from netpersona.persona import layout, quantiles
 from netpersona.persona.coherence import coherence, expected
@@ -10,6 +11,7 @@ from netpersona.persona.conditions import Link
 from netpersona.persona.quantiles import Quantiles
 
 
+@lru_cache(maxsize=16)
 def delay_distribution(link: Link) -> Quantiles | None:
     """Quantiles (ns) of a direction's delay; None when every packet waits the same time."""
     if link.table is not None:

@@ -8,11 +8,14 @@ from typing import Literal
 
 from netpersona.persona.compile import default_queue_length, skb_priority
 from netpersona.persona.conditions import Chance, FourState, GilbertElliott, Link, Loss
+from netpersona.persona.delays import correlation_reach
 from netpersona.persona.limits import burst_of, delay_limit_of, queue_length_of
 from netpersona.persona.model import Persona
 from netpersona.persona.profiles import openings, profile_name
 from netpersona.persona.rules import Opening, Rule
-from netpersona.persona.warnings import warnings_of
+from netpersona.persona.shown import printable
+from netpersona.persona.units import Duration
+from netpersona.persona.warnings import denser, warnings_of
 
 Half = Literal["policy", "conditions"]
 
@@ -55,8 +58,8 @@ def explain(persona: Persona) -> Explanation:
 
 
 def _text(explanation: Explanation) -> Iterator[str]:
-    about = f": {explanation.description}" if explanation.description else ""
-    yield explanation.persona_id + about
+    description = printable(" ".join(explanation.description.split()))
+    yield f"{explanation.persona_id}: {description}" if description else explanation.persona_id
     for title, steps in (
         ("what the workload sends (egress)", explanation.egress),
         ("what the workload receives (ingress)", explanation.ingress),
@@ -167,9 +170,9 @@ def _loss(loss: Loss) -> str:
 def _rate(persona: Persona, link: Link) -> Iterator[str]:
     for queue in sorted(persona.queue_configuration, key=lambda queue: -queue.priority):
         length = queue.queue_length or default_queue_length(persona)
-        yield f"queue {queue.queue_id} holds {length} packets at priority {queue.priority}; 7 goes first"
+        yield f"queue {queue.queue_id} holds {length:,} packets at priority {queue.priority}; 7 goes first"
     other = "other packets" if persona.queue_configuration else "packets"
-    yield f"at most {queue_length_of(link)} {other} wait for the rate; more are dropped"
+    yield f"at most {queue_length_of(persona, link):,} {other} wait for the rate; more are dropped"
     yield f"sends {link.bandwidth} a second (Ethernet frames), {burst_of(link, persona.mtu)} bytes at once"
 
 
@@ -182,12 +185,27 @@ def _delay(link: Link) -> Iterator[str]:
         yield f"is delayed by {link.latency} on average, {spread} {link.jitter}, {link.distribution}"
     else:
         yield f"is delayed by {link.latency}"
-    if link.correlation:
-        yield f"successive delays are correlated by {link.correlation}"
+    yield from _correlation(link)
     if link.reorder is not None:
         yield _share(link.reorder, "sent at once, past the delay line")
     order = "may overtake one another" if link.order_free else "keep their order"
     yield f"packets {order}; the delay line holds {delay_limit_of(link):,} packets"
+
+
+def _correlation(link: Link) -> Iterator[str]:
+    reach = correlation_reach(link)
+    if reach is not None:
+        yield (
+            f"delays of packets {_rounded(reach)} or more apart are correlated by {link.correlation};"
+            f" of closer ones by more, as order is kept: ten times as dense by {denser(link, reach)}"
+        )
+    elif link.correlation:
+        yield f"successive delays are correlated by {link.correlation}"
+
+
+def _rounded(time_ns: int) -> Duration:
+    """To three digits: more of them say nothing."""
+    return Duration(float(f"{time_ns:.3g}"))
 
 
 def _switching(persona: Persona) -> Iterator[str]:

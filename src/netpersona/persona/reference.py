@@ -109,7 +109,8 @@ def _bounds() -> Iterator[str]:
     yield f"| `burst` | {limits.BURST_NS // 10**6} ms of the rate, two full frames at least |"
     yield (
         f"| `queue_length` | {limits.QUEUE_NS // 10**6} ms of full frames at the rate,"
-        f" {limits.SHORTEST_QUEUE:,} to {limits.LONGEST_QUEUE:,} packets |"
+        f" {limits.SHORTEST_QUEUE:,} to {limits.USUAL_QUEUE:,} packets; where the persona's round trip"
+        f" holds more, as many, to {limits.LONGEST_QUEUE:,} |"
     )
     yield (
         "| delay line | the smallest frames at the rate"

@@ -233,12 +233,19 @@ def test_loss_models_have_their_parameters_in_order(
         ({"bandwidth": "1mbit"}, 3028, 100),
         ({"bandwidth": "100mbit"}, 50_000, 1651),
         ({"bandwidth": "100gbit"}, 50_000_000, 10_000),
+        ({"bandwidth": "10gbit", "latency": "60ms"}, 5_000_000, 49_537),
+        ({"bandwidth": "400gbit", "latency": "1s"}, 200_000_000, 1_000_000),
         ({"bandwidth": "1mbit", "burst": "15kB", "queue_length": 7}, 15_000, 7),
     ],
 )
 def test_a_rate_has_a_bucket_and_a_queue_to_match(link: dict[str, Any], burst: int, queue: int) -> None:
     made = compiled(egress=link)[1].link[layout.EGRESS]
     assert (made.burst_bytes, made.default_queue_length) == (burst, queue)
+
+
+def test_a_queue_holds_the_round_trip_of_both_directions() -> None:
+    made = compiled(egress={"bandwidth": "10gbit", "latency": "60ms"}, ingress={"latency": "60ms"})[1]
+    assert made.link[layout.EGRESS].default_queue_length == 99_075
 
 
 def test_a_bucket_holds_two_of_the_largest_frames() -> None:
@@ -288,9 +295,43 @@ def test_equal_behaviour_has_an_equal_digest_whatever_the_name() -> None:
         ),
         ({"ingress": {"loss": 1}}, "ingress loses every packet"),
         ({"ingress": {"latency": "5min"}}, "the delay line of ingress holds 4,194,304 packets"),
+        (
+            {"egress": {"bandwidth": "400gbit"}, "ingress": {"latency": "100ms"}},
+            "the queue of egress holds 1,000,000 packets; 400gbit for the persona's round trip would be 3,30",
+        ),
+        ({"egress": {"latency": "0.4ns"}}, "latency of egress is less than half a nanosecond and became 0"),
+        ({"latencyMs": 0.0000001}, "latency of ingress is less than half a nanosecond and became 0"),
+        (
+            {"egress": {"distribution": "table", "table": ["0.1ns", "1ms"]}},
+            "table of egress is less than half a nanosecond",
+        ),
+        (
+            {"security_profile": {"name": "open", "incoming": [{"protocol": "tcp"}]}},
+            "which is not the built-in open",
+        ),
+        (
+            {"ingress": {"latency": "20ms", "jitter": "2ms", "correlation": "25%"}},
+            "correlation 25% of ingress holds up to 676 packets a second; order is kept, so denser ones are"
+            " correlated more, by 89% at ten times that; order: free has it at any rate",
+        ),
     ],
 )
 def test_what_may_surprise_is_warned_of(document: dict[str, Any], warning: str) -> None:
     warnings = compile_persona(from_mapping({"persona_id": "w", **document})).warnings
     assert any(warning in said for said in warnings)
     assert compile_persona(from_mapping({"persona_id": "w"})).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"egress": {"latency": "0ms"}},
+        {"egress": {"latency": "0.5001ns"}},
+        {"egress": {"latency": "20ms", "jitter": "2ms", "correlation": "25%", "order": "free"}},
+        {"egress": {"latency": "20ms", "jitter": "2ms", "correlation": "25%", "bandwidth": "100kbit"}},
+        {"egress": {"latency": "20ms", "bandwidth": "10gbit"}},
+        {"security_profile": {"name": "opened"}},
+    ],
+)
+def test_what_does_not_surprise_is_not_warned_of(document: dict[str, Any]) -> None:
+    assert compile_persona(from_mapping({"persona_id": "w", **document})).warnings == ()
