@@ -18,6 +18,9 @@ from netpersona.persona.reference import reference as persona_page
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Made by `make docs`; edit the model or the API instead. -->"
 
+ANY_CALL = {"400", "401", "403", "421", "422"}
+"""Refusals that are told once for all calls."""
+
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
@@ -30,7 +33,7 @@ def api_page() -> str:
     lines += ["| call | what it does | answers |", "|---|---|---|"]
     for path, calls in document["paths"].items():
         for method, call in calls.items():
-            answers = ", ".join(sorted(call["responses"]))
+            answers = ", ".join(sorted(call["responses"].keys() - ANY_CALL))
             lines.append(f"| `{method.upper()} {path}` | {_deed(call)} | {answers} |")
     return "\n".join([*lines, ""])
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,7 +33,10 @@ def problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
     assert document["status"] == status
     assert document["title"]
     assert document["detail"]
-    assert unquote(document["instance"]) == answer.request.url.path
+    assert unquote(document["instance"])[:400] == answer.request.url.path[:400]
+    assert len(answer.content) < 6000
+    texts = [document["detail"], *(text for error in document["errors"] for text in error.values())]
+    assert all(text.isprintable() and "pydantic" not in text.lower() for text in texts)
     assert all(error["detail"] and error["remedy"] for error in document["errors"])
     return document
 
@@ -106,7 +112,7 @@ def test_other_media_types_are_refused(client: httpx2.Client, kind: str) -> None
         ("GET", "/nowhere", 404),
         ("GET", "/v1/personas/", 404),
         ("GET", "/v1/personas/nope", 404),
-        ("GET", "/v1/personas/%00", 404),
+        ("GET", "/v1/personas/%00", 400),
         ("GET", "/v1/personas/%ff%fe", 404),
         ("GET", "/v1/workloads/a%2Fb", 404),
         ("GET", "/v1/workloads/nope/persona", 404),
@@ -131,6 +137,7 @@ def test_paths_methods_and_parameters(client: httpx2.Client, method: str, path: 
 def test_a_refused_method_names_those_that_are_not(client: httpx2.Client) -> None:
     assert set(client.request("PATCH", "/v1/personas/x").headers["allow"].split(", ")) == {
         "GET",
+        "HEAD",
         "PUT",
         "DELETE",
     }
@@ -179,5 +186,106 @@ def test_a_client_that_leaves_early_hurts_nobody(client: httpx2.Client, shared: 
 
 
 def test_problem_documents_survive_odd_paths(client: httpx2.Client) -> None:
-    answer = client.get("/v1/personas/%F0%9F%90%A7%22%0a")
-    assert problem(answer, 404)["instance"] == "/v1/personas/%F0%9F%90%A7%22%0A"
+    answer = client.get("/v1/personas/%F0%9F%90%A7%22%e2%80%ae")
+    assert problem(answer, 404)["instance"] == "/v1/personas/%F0%9F%90%A7%22%E2%80%AE"
+
+
+@pytest.mark.parametrize("char", ["%00", "%0a", "%1b", "%7f", "%c2%85"])
+def test_a_control_character_in_a_path_is_malformed(shared: Any, client: httpx2.Client, char: str) -> None:
+    problem(client.get(f"/v1/personas/a{char}"), 400)
+    with shared.tcp() as stranger:
+        problem(stranger.get(f"/v1/personas/a{char}"), 400)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "remedy"),
+    [
+        ("POST", "/v1/personas?dry-run=1", "write dry_run; there are dry_run"),
+        ("DELETE", "/v1/personas/nope?force=1", "there are dry_run"),
+        ("GET", "/v1/personas?limits=1", "write limit; there are watch, revision, limit, continue"),
+        ("GET", "/v1/presets?%1b[2J=1", "takes none"),
+        ("GET", "/healthz?a", "takes none"),
+        ("POST", "/v1/personalities?dry_run=1", "takes none"),
+    ],
+)
+def test_an_unknown_parameter_is_refused(client: httpx2.Client, method: str, path: str, remedy: str) -> None:
+    body = {"json": {"persona_id": "never"}} if method == "POST" else {}
+    [error] = problem(client.request(method, path, **body), 400)["errors"]  # type: ignore[arg-type]
+    assert error["in"] == "query"
+    assert remedy in error["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        ({"workload_id": "w", "kind": "netns", "interface": "eth0"}, "", "needs the key netns"),
+        ({"workload_id": "w", "interface": "eth0"}, "/kind", "missing"),
+        ({"workload_id": "w", "kind": "ship", "interface": "eth0"}, "/kind", "no such choice"),
+        ({"workload_id": "w!", "kind": "vm", "interface": "eth0"}, "/workload_id", "another form"),
+        ({"workload_id": 5, "kind": "vm", "interface": "eth0"}, "/workload_id", "not a text"),
+        (
+            {"workload_id": "w", "kind": "vm", "interface": "e", "allow_management": 1},
+            None,
+            "not true or false",
+        ),
+        ({"workload_id": "w", "kind": "vm", "interface": "e", "x" * 50_000: 1}, None, "no such key"),
+        ({"workload_id": "w", "kind": "vm", "interface": "e", "\u202e\x1b[2J": 1}, None, "no such key"),
+    ],
+    ids=str,
+)
+def test_a_wrong_workload_is_told_in_our_words(
+    client: httpx2.Client, body: dict[str, Any], pointer: str | None, detail: str
+) -> None:
+    [error] = problem(client.post("/v1/workloads", json=body), 422)["errors"]
+    assert pointer in (None, error["pointer"])
+    assert detail in error["detail"]
+
+
+def test_many_wrong_keys_are_told_in_few(client: httpx2.Client) -> None:
+    body = {f"key{number}": 1 for number in range(5000)}
+    answer = client.post("/v1/workloads", json=body)
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 50
+
+
+def _raw(shared: Any, sent: bytes) -> tuple[int, dict[str, Any]]:
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.settimeout(5)
+        plain.connect(str(shared.path))
+        plain.sendall(sent)
+        with plain.makefile("rb") as answer:
+            head = b"".join(iter(answer.readline, b"\r\n"))
+            body = answer.read(int(head.split(b"content-length: ")[1].split()[0]))
+    assert b"application/problem+json" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GARBAGE\r\n\r\n", 400),
+        (b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 60_000, 431),
+    ],
+    ids=lambda value: repr(value[:30]) if isinstance(value, bytes) else None,
+)
+def test_even_what_is_no_request_gets_a_problem_document(shared: Any, sent: bytes, status: int) -> None:
+    found, document = _raw(shared, sent)
+    assert (found, document["status"]) == (status, status)
+    assert document["errors"][0]["remedy"]
+
+
+def test_head_is_get_without_the_content(client: httpx2.Client) -> None:
+    paths = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())["paths"]
+    for path in [path for path, calls in paths.items() if "get" in calls]:
+        named = re.sub(r"{[^}]*}", "voip", path)
+        got, headed = client.get(named), client.head(named)
+        assert headed.status_code == got.status_code
+        assert headed.headers["content-type"] == got.headers["content-type"]
+        assert headed.content == b""
+    assert client.head("/v1/workloads?watch=1").status_code == 200
+    assert client.head("/v1/workloads/x/rollback").status_code == 405

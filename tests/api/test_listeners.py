@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import sysconfig
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +46,7 @@ def test_a_request_cannot_write_its_own_log_lines(shared: Any) -> None:
         client.get("/forged%0Alevel=warning%0D%1B[2J%C2%85")
     log = (shared.state / "log").read_bytes()
     line = next(line for line in log.split(b"\n") if b"/forged" in line)
-    assert b"status=404" in line
+    assert b"status=400" in line
     assert line.decode().isprintable()
 
 
@@ -128,6 +131,97 @@ def _walk(client: httpx2.Client) -> None:
     assert client.get("/v1/presets").status_code == 200
     assert client.get("/openapi.json").status_code == 200
     assert client.get("/metrics").status_code == 200
+    assert client.head("/metrics").status_code == 200
+    for path in ("/a%1b%e2%80%ae", "/v1/presets?%0a=%e2%80%ae", "/v1/personas/x?limit=%1b"):
+        assert client.get(path).status_code == 400
+    odd = {"Content-Type": "application/\u202e".encode()}
+    assert client.post("/v1/personas", content=b"{}", headers=odd).status_code == 415  # type: ignore[arg-type]
+    assert client.post("/v1/workloads", content='{"\u202e\\ud800": 1}'.encode()).status_code == 422
+    assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 421
     assert client.post("/v1/personalities", json={"latencyMs": 1}).status_code == 201
     with client.stream("GET", "/v1/workloads?watch=1", headers={"Accept": "text/event-stream"}) as stream:
         assert next(stream.iter_lines()).startswith("id: ")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:9000", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:8470", 200),
+        ("lab.example", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost@evil.example", 421),
+        ("[::2]", 421),
+        ("", 421),
+    ],
+)
+def test_no_listener_answers_to_the_name_of_another(named: Any, host: str, status: int) -> None:
+    for client in (named.unix(), named.tcp(named.token)):
+        with client:
+            for path in ("/v1/personas", "/healthz"):
+                answer = client.get(path, headers={"Host": host})
+                assert answer.status_code == status
+                assert status == 200 or answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost:9000", "http://localhost:9000", 201),
+        ("lab.example", "https://lab.example", 201),
+        ("localhost:9000", "http://localhost:3000", 403),
+        ("localhost:9000", "http://evil.example", 403),
+        ("localhost:9000", "null", 403),
+    ],
+)
+def test_no_page_of_another_site_may_ask(named: Any, host: str, origin: str, status: int) -> None:
+    for client in (named.unix(), named.tcp(named.token)):
+        with client:
+            headers = {"Host": host, "Origin": origin}
+            answer = client.post("/v1/personalities", json={"latencyMs": 1}, headers=headers)
+            assert answer.status_code == status
+
+
+@pytest.fixture(scope="module")
+def named(start: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with start(tmp_path_factory.mktemp("named"), "--allow-host", "lab.example") as running:
+        yield running
+
+
+def test_half_sent_requests_keep_nobody_out(start: Any, tmp_path: Path) -> None:
+    """300 strangers on each listener, far more than there are descriptors."""
+    with (
+        start(tmp_path, enter=["prlimit", "--nofile=200:200"]) as running,
+        running.unix() as agent,
+        agent.stream("GET", "/v1/workloads?watch=1") as watch,
+        ExitStack() as strangers,
+    ):
+        lines = watch.iter_lines()
+        assert "BOOKMARK" in next(lines)
+        addresses = [("127.0.0.1", running.port), str(running.path)] * 300
+        first = [strangers.enter_context(_half_sent(address)) for address in addresses][:20]
+        with running.unix() as another, running.tcp(running.token) as remote:
+            assert another.put("/v1/hosts/local", json={}).status_code == 200
+            assert remote.post("/v1/personas", json={"persona_id": "p"}).status_code == 201
+            another.post("/v1/workloads", json={"workload_id": "w", "kind": "vm", "interface": "tap0"})
+        assert "ADDED" in next(lines)
+        assert all(_turned_away(stranger) for stranger in first)
+
+
+def _turned_away(stranger: socket.socket) -> bool:
+    try:
+        return stranger.recv(100).startswith(b"HTTP/1.1 503")
+    except ConnectionResetError:  # before its words were read
+        return True
+
+
+def _half_sent(address: Any) -> socket.socket:
+    stranger = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+    stranger.connect(address)
+    stranger.settimeout(5)
+    stranger.sendall(b"GET /v1/personas HTTP/1.1\r\nHost: loc")
+    return stranger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,14 @@ def up(
         str | None,
         typer.Option(metavar="NAME", help="Who the manager runs as.", show_default="a user of its own"),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="NETPERSONA_ALLOW_HOST",
+            metavar="NAME",
+            help="A name under which the API may be asked besides localhost and its address.",
+        ),
+    ] = None,
     output: Output = Format.table,
 ) -> None:
     """Start the manager, the packet engine and the agent where they do not run; needs root."""
@@ -33,6 +42,7 @@ def up(
     settings = settings_of(ctx)
     places = Places(settings.run_dir, settings.state_dir)
     first = not places.token.exists()
+    os.environ["NETPERSONA_ALLOW_HOST"] = " ".join(allow_host or [])  # read by the manager
     running = start(places, listen=listen, user=user, say=note)
     if not running.started:
         note("everything was running already")

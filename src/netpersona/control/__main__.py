@@ -15,6 +15,7 @@ import uvloop
 
 from netpersona.control import privileges
 from netpersona.control.auth import NoAuth, TokenAuth, load_tokens
+from netpersona.control.authority import SOCKET, Authority, bracketed
 from netpersona.control.server import Listener, serve
 from netpersona.control.service import Service
 from netpersona.control.sqlite_store import SqliteStore, StoreUnusable
@@ -47,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fd-tcp", type=int, help="a listening TCP socket, inherited; needs a token")
     parser.add_argument("--unix", help="listen on this path (mode 0600)")
     parser.add_argument("--tcp", help="listen on HOST:PORT")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=os.environ.get("NETPERSONA_ALLOW_HOST", "").split(),
+        metavar="NAME",
+        help="a name under which clients ask (header Host) besides localhost and the address listened on",
+    )
     parser.add_argument("--uid", type=int, help="become this user before touching the state")
     parser.add_argument("--gid", type=int, help="and this group; the uid if left out")
     return parser
@@ -79,18 +87,23 @@ async def _run(options: argparse.Namespace, directory: Path) -> None:
 
 def _listeners(options: argparse.Namespace, token: TokenAuth) -> list[Listener]:
     """Raises OSError, and ValueError if there is none."""
+    local = Authority([*SOCKET, *options.allow_host])
     listeners = []
     if options.fd_unix is not None:
-        listeners.append(Listener(socket.socket(fileno=options.fd_unix), NoAuth()))
+        listeners.append(Listener(socket.socket(fileno=options.fd_unix), NoAuth(), local))
     if options.fd_tcp is not None:
-        listeners.append(Listener(socket.socket(fileno=options.fd_tcp), token))
+        listeners.append(_over_tcp(socket.socket(fileno=options.fd_tcp), options.allow_host, token))
     if options.unix is not None:
-        listeners.append(Listener(_unix_socket(options.unix), NoAuth()))
+        listeners.append(Listener(_unix_socket(options.unix), NoAuth(), local))
     if options.tcp is not None:
-        listeners.append(Listener(_tcp_socket(options.tcp), token))
+        listeners.append(_over_tcp(_tcp_socket(options.tcp), options.allow_host, token))
     if not listeners:
         raise ValueError("nowhere to listen; give --fd-unix, --fd-tcp, --unix or --tcp")
     return listeners
+
+
+def _over_tcp(listening: socket.socket, names: list[str], token: TokenAuth) -> Listener:
+    return Listener(listening, token, Authority([bracketed(listening.getsockname()[0]), *names]))
 
 
 def _unix_socket(path: str) -> socket.socket:

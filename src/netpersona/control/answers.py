@@ -14,19 +14,23 @@ from netpersona.control.models import ProblemDocument
 from netpersona.control.problems import PROBLEM_MEDIA_TYPE
 
 REFUSALS: Final = {
-    400: "The body is not JSON (or YAML) in UTF-8",
+    400: "There is no such parameter, or the body is not JSON (or YAML) in UTF-8",
     401: "No bearer token, or an unknown one; the Unix socket needs none",
+    403: "A page of another site asks (Origin)",
     404: "There is no such thing",
     409: "The present state forbids it",
     410: "That revision is no longer held; watch without revision",
     412: "If-Match or If-None-Match does not hold",
     413: "The body is larger than 1 MiB",
     415: "The body has another media type",
+    421: "Host has a name that is not ours (--allow-host)",
     422: "The request is not valid; every problem has its JSON pointer",
     428: "Replacing what exists needs If-Match",
     503: "The store cannot write (disk full?) or the manager is stopping; try again",
 }
-BODY: Final = (400, 413, 415)
+BODY: Final = (413, 415)
+EVERYWHERE: Final = (400, 403, 421)
+"""Refusals of any request."""
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -37,7 +41,7 @@ def answers(*refusals: int, **models: type[BaseModel]) -> Responses:
     found: Responses = {
         codes[name]: {"model": model, "description": _SAID[name]} for name, model in models.items()
     }
-    for status in sorted({401, 422, *refusals}):
+    for status in sorted({401, 422, *EVERYWHERE, *refusals}):
         found[status] = {
             "description": REFUSALS[status],
             "content": {PROBLEM_MEDIA_TYPE: {"schema": _PROBLEM}},

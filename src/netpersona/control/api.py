@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from netpersona.control import legacy
 from netpersona.control.auth import Auth
+from netpersona.control.authority import Authority
 from netpersona.control.guard import Guard, problem_answer
+from netpersona.control.head import Head
 from netpersona.control.openapi import DESCRIPTION, openapi_of
+from netpersona.control.parameters import known_parameters
 from netpersona.control.problems import Detail, Refusal
 from netpersona.control.routes import assignments, health, hosts, personas, verifications, workloads
 from netpersona.control.service import Service
+from netpersona.control.validation import said
 
 API_VERSION = "1.0"
 """Of the interface, not of the release."""
@@ -21,8 +25,8 @@ API_VERSION = "1.0"
 _ROUTERS = (personas, workloads, assignments, verifications, hosts, legacy, health)
 
 
-def create_app(service: Service, auth: Auth) -> FastAPI:
-    """One listener's application. Several may share a service; each has its own ``auth``."""
+def create_app(service: Service, auth: Auth, authority: Authority | None = None) -> FastAPI:
+    """One listener's application. Several may share a service, with its own ``auth`` and ``authority``."""
     app = FastAPI(
         title="netpersona",
         version=API_VERSION,
@@ -35,12 +39,13 @@ def create_app(service: Service, auth: Auth) -> FastAPI:
     )
     app.state.service = service
     for module in _ROUTERS:
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(known_parameters)])
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_middleware(Guard, auth=auth, service=service)
+    app.add_middleware(Head)
+    app.add_middleware(Guard, auth=auth, authority=authority or Authority(), service=service)
     return app
 
 
@@ -62,19 +67,15 @@ def _allowed(request: Request) -> str:
     """All methods of a path (RFC 9110 section 15.5.6); Starlette names those of its first route alone."""
     routes = (route for module in _ROUTERS for route in module.router.routes if isinstance(route, Route))
     methods = (route.methods or () for route in routes if route.path_regex.match(request.scope["path"]))
-    return ", ".join(sorted(set[str]().union(*methods)))
+    allowed = set[str]().union(*methods)
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     """Query and path parameters; bodies are read by ``bodies``."""
     assert isinstance(error, RequestValidationError)
     details = [
-        Detail(
-            "".join(f"/{part}" for part in found["loc"][1:]),
-            str(found["msg"]),
-            "write a value as /openapi.json describes it",
-            str(found["loc"][0]),
-        )
+        Detail("".join(f"/{part}" for part in found["loc"][1:]), *said(found), str(found["loc"][0]))
         for found in error.errors()
     ]
     return problem_answer(request.scope["path"], 422, "a parameter of the request is not valid", details)

@@ -19,6 +19,7 @@ from netpersona.control.problems import Conflict, Unprocessable
 from netpersona.control.store import Put, Record
 from netpersona.control.wear import assigned, expired, released, worn_of
 from netpersona.control.workloads import Workloads
+from netpersona.persona.shown import brief
 
 LONGEST_SLEEP_S: Final = 60.0
 """Bounds how late a lease is noticed when the wall clock is set."""
@@ -177,7 +178,7 @@ class Assignments:
         if shipped is not None:
             return _wear(persona_id, 0, shipped, follows=False)
         raise Unprocessable(
-            f"there is no persona and no preset {persona_id}",
+            f"there is no persona and no preset {brief(persona_id)}",
             remedy="create it with POST /v1/personas, or take one of GET /v1/presets",
             pointer=pointer,
         )

@@ -16,6 +16,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from netpersona.control.documents import from_yaml
 from netpersona.control.problems import BadRequest, Detail, TooLarge, Unprocessable, UnsupportedMedia
+from netpersona.control.validation import escape, pointer, said
+from netpersona.persona.shown import brief
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,7 +63,8 @@ async def read_json(request: Request) -> Any:
     """
     if media_type(request) not in JSON_TYPES:
         raise UnsupportedMedia(
-            f"this endpoint does not read {media_type(request)}", remedy="send Content-Type: application/json"
+            f"this endpoint does not read {brief(media_type(request))}",
+            remedy="send Content-Type: application/json",
         )
     return parse_json(await read_bytes(request))
 
@@ -99,21 +102,19 @@ def validate(model: type[M], value: Any) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
+        details = [Detail(pointer(found["loc"], value), *said(found)) for found in error.errors()]
         raise Unprocessable(
-            f"the body is no valid {model.__name__}", errors=[_detail(e) for e in error.errors()]
+            f"the body is no valid {model.__name__}", errors=list(dict.fromkeys(details))
         ) from None
 
 
-def validate_value(type_: Any, value: Any, pointer: str, where: str = "path") -> None:
+def validate_value(type_: Any, value: Any, name: str, where: str = "path") -> None:
     """A single value against ``type_``. Raises Unprocessable."""
     try:
         TypeAdapter(type_).validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise Unprocessable(
-            _printable(str(first["msg"])),
-            errors=[Detail(pointer, _printable(str(first["msg"])), _remedy(first), where)],
-        ) from None
+        detail, remedy = said(error.errors()[0])
+        raise Unprocessable(detail, errors=[Detail(name, detail, remedy, where)]) from None
 
 
 def parse_json(data: bytes) -> Any:
@@ -129,8 +130,8 @@ def parse_json(data: bytes) -> Any:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise BadRequest(f"not JSON at {place}: {error.msg}", remedy=f"correct it at {place}") from None
-    except ValueError as error:
-        raise BadRequest(f"not JSON: {error}", remedy="write numbers of at most 4300 digits") from None
+    except ValueError:
+        raise BadRequest("a number has too many digits", remedy="write at most 4300 digits") from None
     check_tree(value)
     return value
 
@@ -156,7 +157,7 @@ def _tree_problems(value: Any, pointer: str, depth: int) -> Iterator[Detail]:
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _text_problems(str(key), pointer)
-            yield from _tree_problems(item, f"{pointer}/{_escape(str(key))}", depth + 1)
+            yield from _tree_problems(item, f"{pointer}/{escape(str(key))}", depth + 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _tree_problems(item, f"{pointer}/{index}", depth + 1)
@@ -166,18 +167,7 @@ def _text_problems(text: str, pointer: str) -> Iterator[Detail]:
     if "\x00" in text:
         yield Detail(pointer, "the text holds a NUL character", "remove it")
     if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        yield Detail(
-            _printable(pointer), "the text holds half of a surrogate pair", "write the character whole"
-        )
-
-
-def _escape(key: str) -> str:
-    """RFC 6901 section 3."""
-    return _printable(key.replace("~", "~0").replace("/", "~1"))
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+        yield Detail(pointer, "the text holds half of a surrogate pair", "write the character whole")
 
 
 def _decode(data: bytes) -> str:
@@ -195,27 +185,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise BadRequest(
-            f"the key {_printable(twice)!r} is written twice in one object", remedy="keep one of them"
+            f'the key "{brief(twice)}" is written twice in one object', remedy="keep one of them"
         )
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise BadRequest(f"{name} is not JSON", remedy="write a finite number")
-
-
-def _detail(error: Any) -> Detail:
-    pointer = "".join(f"/{_escape(str(part))}" for part in error["loc"])
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return Detail(pointer, _printable(message), _remedy(error))
-
-
-def _remedy(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "remove this key"
-    if error["type"] == "missing":
-        return "add this key"
-    return "write a value of the type and range that the API reference gives"
 
 
 def _name(value: Any) -> str:

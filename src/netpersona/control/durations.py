@@ -7,6 +7,7 @@ from typing import Any
 
 from netpersona.control.problems import Detail, Unprocessable
 from netpersona.persona.errors import Refused
+from netpersona.persona.shown import brief
 from netpersona.persona.units import Duration, Lifetime
 
 
@@ -19,7 +20,7 @@ def duration_s(text: str, pointer: str, *, low_s: float, high_s: float, where: s
     """Seconds within bounds. Raises Unprocessable."""
     seconds = _nanoseconds(Duration, text, pointer, where) / 1e9
     if not low_s <= seconds <= high_s:
-        detail = f"{text} is outside {low_s:g} s to {high_s:g} s"
+        detail = f"{brief(text)} is outside {low_s:g} s to {high_s:g} s"
         raise Unprocessable(
             detail, errors=[Detail(pointer, detail, "write a time within these bounds", where)]
         )

@@ -1,11 +1,14 @@
-"""The outermost layer: tokens, metrics, the log of changes, and no traceback ever as an answer."""
+"""The outermost layer: names, tokens, metrics, the log of changes, and no traceback ever as an answer."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from typing import Final
 from urllib.parse import quote
 
 import structlog
@@ -15,10 +18,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from netpersona.control.auth import Auth
-from netpersona.control.problems import PROBLEM_MEDIA_TYPE, Detail, Refusal, problem
+from netpersona.control.authority import Authority
+from netpersona.control.problems import PROBLEM_MEDIA_TYPE, BadRequest, Detail, Refusal, problem
 from netpersona.control.service import Service
 from netpersona.control.store import StoreError
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_READS: Final = ("GET", "HEAD")
 _log = structlog.get_logger(__name__)
 
 
@@ -36,8 +42,8 @@ def problem_answer(
 class Guard:
     """ASGI middleware. No answer starts before all that was committed is on disk; only watches run ahead."""
 
-    def __init__(self, app: ASGIApp, auth: Auth, service: Service) -> None:
-        self._app, self._auth = app, auth
+    def __init__(self, app: ASGIApp, auth: Auth, authority: Authority, service: Service) -> None:
+        self._app, self._auth, self._authority = app, auth, authority
         self._metrics, self._store = service.metrics, service.store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,20 +63,36 @@ class Guard:
             await send(message)
 
         try:
-            self._auth.check(scope["path"], Headers(scope=scope).get("authorization", ""))
+            self._admit(scope)
             await self._app(scope, receive, count)
         except ClientDisconnect:
             return
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             if status:
                 raise
             await self._failed(scope["path"], error)(scope, receive, count)
+
+    def _admit(self, scope: Scope) -> None:
+        """Who is refused here has no connection any more: strangers must not keep one. Raises Refusal."""
+        headers = Headers(scope=scope)
+        try:
+            self._authority.check(headers, _local_address(scope))
+            if _CONTROL.search(scope["path"]):
+                remedy = "write a path as /openapi.json has it"
+                raise BadRequest(
+                    "the path holds a control character",
+                    errors=[Detail("", "a control character", remedy, "path")],
+                )
+            self._auth.check(scope["path"], headers.get("authorization", ""))
+        except Refusal as refusal:
+            refusal.headers["Connection"] = "close"
+            raise
 
     def _answered(self, scope: Scope, status: int, seconds: float) -> None:
         self._metrics.requests.labels(scope["method"], status).inc()
         self._metrics.seconds.observe(seconds)
         reports = scope["path"].endswith("/status") or scope["path"].startswith("/v1/hosts/")
-        changes = scope["method"] != "GET" and not reports
+        changes = scope["method"] not in _READS and not reports
         if changes or status >= 400:
             _log.info(
                 "request",
@@ -80,12 +102,20 @@ class Guard:
                 ms=round(seconds * 1000, 2),
             )
 
-    def _failed(self, path: str, error: Exception) -> Response:
+    def _failed(self, path: str, error: BaseException) -> Response:
         if isinstance(error, Refusal):
             return problem_answer(path, error.status, error.detail, error.errors, error.headers)
         if isinstance(error, StoreError | sqlite3.Error):
             _log.error("the store failed", path=path, error=str(error))
             detail = f"the store cannot answer: {error}"
             return problem_answer(path, 503, detail, headers={"Retry-After": "1"})
+        if isinstance(error, asyncio.CancelledError):
+            return problem_answer(path, 503, "the manager is stopping", headers={"Retry-After": "1"})
         _log.error("a request failed", path=path, exc_info=error)
         return problem_answer(path, 500, "an error of ours; the log of the manager has it")
+
+
+def _local_address(scope: Scope) -> str | None:
+    """Where the connection came to; None on a Unix socket."""
+    host, port = scope.get("server") or ("", None)
+    return str(host).removeprefix("::ffff:") if port is not None else None

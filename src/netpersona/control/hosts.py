@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from netpersona.control.desk import WORKLOADS, Desk
 from netpersona.control.problems import Conflict, NotFound
+from netpersona.persona.shown import brief
 
 HOSTS_BOUND: Final = 10_000
 """Hosts remembered; a further one is refused."""
@@ -24,7 +25,7 @@ class Hosts:
         report = self._reports.get(host)
         if report is None:
             raise NotFound(
-                f"no agent of host {host} has reported", remedy="GET /v1/hosts lists those that have"
+                f"no agent of host {brief(host)} has reported", remedy="GET /v1/hosts lists those that have"
             )
         workloads = [r.key for r in self._desk.store.list(WORKLOADS) if r.value["spec"]["host"] == host]
         return {**report, "host": host, "workloads": workloads}

@@ -35,7 +35,11 @@ DESCRIPTION: Final = """Personas, the workloads that wear them, and what the hos
 Over TCP every request but /healthz and /readyz needs `Authorization: Bearer TOKEN`; the Unix socket needs
 none. Every refusal is a problem document (RFC 9457) with JSON pointers. Resources carry the store revision
 that wrote them, and it is their ETag. Add `dry_run=1` to a change to get its plan, and `watch=1` to a list to
-stream it.
+stream it. HEAD works wherever GET does.
+
+Any call is refused with 400 for a parameter that it does not have, 401 without a token, 403 for a page of
+another site (Origin), 421 where Host names neither localhost nor the address asked nor a name given with
+`netpersona up --allow-host`, and 422 for values that are not valid.
 """
 
 

@@ -11,6 +11,7 @@ from netpersona.control.documents import canonical, plan
 from netpersona.control.problems import Conflict, NotFound, Unprocessable
 from netpersona.control.store import Change, Delete, Put, Record
 from netpersona.control.wear import reassigned
+from netpersona.persona.shown import brief
 
 REVISIONS_BOUND: Final = 16
 """Older revisions kept of each persona, for assignments that name one; workloads keep what they wear."""
@@ -23,7 +24,7 @@ class Personas:
     def get(self, persona_id: str) -> Record:
         record = self._store.get(PERSONAS, persona_id)
         if record is None:
-            raise NotFound(f"there is no persona {persona_id}", remedy="GET /v1/personas lists them")
+            raise NotFound(f"there is no persona {brief(persona_id)}", remedy="GET /v1/personas lists them")
         return record
 
     def resource(self, record: Record) -> dict[str, Any]:
@@ -72,7 +73,7 @@ class Personas:
         spec = canonical(data, persona_id)
         if spec["persona_id"] != persona_id:
             raise Unprocessable(
-                f"the document names {spec['persona_id']}, the path {persona_id}",
+                f"the document names {spec['persona_id']}, the path {brief(persona_id)}",
                 remedy="write the same name in both; a persona cannot be renamed",
                 pointer="/persona_id",
             )

@@ -3,12 +3,14 @@
     Refusal
     ├── BadRequest            400  the bytes are no document
     ├── Unauthorized          401  no token, or not ours
+    ├── Forbidden             403  a page of another site asks
     ├── NotFound              404
     ├── Conflict              409  the state forbids it
     ├── Gone                  410  the watch revision is compacted
     ├── PreconditionFailed    412  If-Match / If-None-Match does not hold
     ├── TooLarge              413
     ├── UnsupportedMedia      415
+    ├── Misdirected           421  a Host that is not ours
     ├── Unprocessable         422  a document, but not a valid one
     └── PreconditionRequired  428  RFC 6585: replacing needs If-Match
 
@@ -20,9 +22,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-PROBLEM_MEDIA_TYPE = "application/problem+json"
+from netpersona.persona.shown import brief
+
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+TEXT_BOUND: Final = 500
+"""Characters of a text in a problem document. What is another's in it is printable, and shorter still."""
+ERRORS_BOUND: Final = 50
+"""Entries of ``errors``."""
 _PLACES = {"body", "query", "path", "header"}
 
 
@@ -37,7 +45,8 @@ class Detail:
 
     def document(self) -> dict[str, str]:
         assert self.where in _PLACES
-        return {"pointer": self.pointer, "in": self.where, "detail": self.detail, "remedy": self.remedy}
+        texts = {"pointer": self.pointer, "in": self.where, "detail": self.detail, "remedy": self.remedy}
+        return {key: brief(text, TEXT_BOUND) for key, text in texts.items()}
 
 
 class Refusal(Exception):
@@ -71,6 +80,10 @@ class Unauthorized(Refusal):
     status = HTTPStatus.UNAUTHORIZED
 
 
+class Forbidden(Refusal):
+    status = HTTPStatus.FORBIDDEN
+
+
 class NotFound(Refusal):
     status = HTTPStatus.NOT_FOUND
 
@@ -95,6 +108,10 @@ class UnsupportedMedia(Refusal):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
+class Misdirected(Refusal):
+    status = HTTPStatus.MISDIRECTED_REQUEST
+
+
 class Unprocessable(Refusal):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -109,7 +126,7 @@ def problem(status: int, detail: str, instance: str, errors: Sequence[Detail] = 
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
-        "detail": detail,
-        "instance": instance,
-        "errors": [error.document() for error in errors],
+        "detail": brief(detail, TEXT_BOUND),
+        "instance": brief(instance, TEXT_BOUND),
+        "errors": [error.document() for error in errors[:ERRORS_BOUND]],
     }

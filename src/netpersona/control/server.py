@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,11 +18,17 @@ import uvicorn
 
 from netpersona.control.api import create_app
 from netpersona.control.auth import Auth
+from netpersona.control.authority import Authority
+from netpersona.control.http_protocol import KEEP_ALIVE_S, Protocol, Waiting
 from netpersona.control.service import Service
 from netpersona.control.store import StoreClosed, StoreError
 
 GRACE_S: Final = 1
 """How long answers under way may take once the manager was told to stop."""
+DESCRIPTORS_BOUND: Final = 16_384
+"""Files that the manager opens at most, connections included, where the system allows so many."""
+DESCRIPTORS_OF_OURS: Final = 64
+"""Of them for the store, logs and the loop."""
 _RETRY_S: Final = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -28,10 +36,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket and who may speak on it."""
+    """A bound socket, who may speak on it, and under which names."""
 
     socket: socket.socket
     auth: Auth
+    authority: Authority
 
 
 class _Server(uvicorn.Server):
@@ -44,7 +53,8 @@ class _Server(uvicorn.Server):
 
 async def serve(service: Service, listeners: Sequence[Listener]) -> None:
     """Answers on all listeners until SIGTERM or SIGINT; then ends watches and returns within 2 s."""
-    servers = [_server(service, listener) for listener in listeners]
+    connections = (_descriptors() - DESCRIPTORS_OF_OURS) // len(listeners)
+    servers = [_server(service, listener, connections) for listener in listeners]
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -79,9 +89,19 @@ async def expire_forever(service: Service) -> None:
             await asyncio.sleep(_RETRY_S)
 
 
-def _server(service: Service, listener: Listener) -> _Server:
+def _descriptors() -> int:
+    """Raises the soft limit, which is often 1,024, and returns it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    bound = DESCRIPTORS_BOUND if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_BOUND)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (bound, hard))
+    return bound
+
+
+def _server(service: Service, listener: Listener, connections: int) -> _Server:
     config = uvicorn.Config(
-        create_app(service, listener.auth),
+        create_app(service, listener.auth, listener.authority),
+        http=partial(Protocol, waiting=Waiting(connections)),  # type: ignore[arg-type]
+        timeout_keep_alive=KEEP_ALIVE_S,
         lifespan="off",
         log_config=None,
         access_log=False,

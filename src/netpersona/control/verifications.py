@@ -11,6 +11,7 @@ from netpersona.control.models import VerificationRequest, VerificationResult
 from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.store import Change, Put, Record
 from netpersona.control.workloads import Workloads
+from netpersona.persona.shown import brief
 
 KEPT_BOUND: Final = 16
 """Verifications kept for each workload; the oldest goes first."""
@@ -31,7 +32,7 @@ class Verifications:
         record = self._store.get(VERIFICATIONS, f"{workload_id}/{verification_id}")
         if record is None:
             raise NotFound(
-                f"workload {workload_id} has no verification {verification_id}",
+                f"workload {workload_id} has no verification {brief(verification_id)}",
                 remedy=f"the last {KEPT_BOUND} are kept; ask for a new one with POST",
             )
         return record

@@ -10,6 +10,7 @@ import asyncio
 import json
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import uvicorn
 
@@ -35,11 +36,31 @@ async def warm_up() -> None:
     await ask("PUT", "/v1/workloads/warm/persona?dry_run=1", b'{"persona_id": "warm"}')
     await ask("GET", "/vms/warm/persona")
     await ask("POST", "/v1/workloads", b'{"a": 1}')
-    for path in ("/openapi.json", "/metrics", "/v1/presets", "/v1/personas?limit=x", "/nowhere"):
+    for path in (
+        "/a%1b%e2%80%ae",
+        "/v1/personas/%ff%e2%80%ae",
+        "/v1/personas?a%1b=%ff",
+        "/openapi.json",
+        "/metrics",
+        "/v1/presets",
+        "/v1/personas?limit=x",
+        "/nowhere",
+    ):
         await ask("GET", path)
+    await ask("HEAD", "/v1/presets")
+    await ask("POST", "/v1/personas", '{"a\\ud800\x1b": "\u202e"}'.encode())
+    await ask("POST", "/v1/personas", b"\xff", b"text/\x1b\xff")
+    await _ask(create_app(_broken(), NoAuth()), "GET", "/v1/workloads")
     service.end_watches()
     await ask("GET", "/v1/workloads?watch=1")
     service.close()
+
+
+def _broken() -> Service:
+    """Its answers are tracebacks in the log."""
+    service = Service(FakeStore())
+    del service.workloads
+    return service
 
 
 async def _ask(
@@ -52,11 +73,11 @@ async def _ask(
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(b"content-type", kind)],
+        "headers": [(b"host", b"netpersona"), (b"content-type", kind)],
         "client": None,
         "server": None,
     }

@@ -11,6 +11,7 @@ from netpersona.control.models import NewWorkload, WorkloadSpec
 from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.statuses import Statuses
 from netpersona.control.store import Delete, Put, Record
+from netpersona.persona.shown import brief
 
 
 class Workloads:
@@ -20,7 +21,9 @@ class Workloads:
     def get(self, workload_id: str) -> Record:
         record = self._store.get(WORKLOADS, workload_id)
         if record is None:
-            raise NotFound(f"there is no workload {workload_id}", remedy="GET /v1/workloads lists them")
+            raise NotFound(
+                f"there is no workload {brief(workload_id)}", remedy="GET /v1/workloads lists them"
+            )
         return record
 
     def resource(self, record: Record) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def printable(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char in keep else _escape(char) for char in text)
+    return "".join(char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)
 
 
 def brief(text: object, bound: int = BRIEF) -> str:
@@ -24,7 +24,3 @@ def brief(text: object, bound: int = BRIEF) -> str:
     whole = str(text)
     said = printable(whole[: bound + 1])
     return said if len(said) <= bound else f"{said[: bound - 1].rstrip()}…"
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()

@@ -15,6 +15,7 @@ from netpersona.control.problems import NotFound
 from netpersona.control.routes.common import CONDITIONAL, ConditionOf, DryRun, PersonaId, ServiceOf, written
 from netpersona.control.store import Record
 from netpersona.control.streams import Since, Watch, stream
+from netpersona.persona.shown import brief
 
 router = APIRouter(prefix="/v1", tags=["personas"])
 _DOCUMENT = body_of(PERSONA_SCHEMA, yaml=True)
@@ -101,5 +102,5 @@ async def list_presets() -> Response:
 async def get_preset(persona_id: PersonaId) -> Response:
     spec = preset(persona_id)
     if spec is None:
-        raise NotFound(f"there is no preset {persona_id}", remedy="GET /v1/presets lists them")
+        raise NotFound(f"there is no preset {brief(persona_id)}", remedy="GET /v1/presets lists them")
     return answer({"persona_id": persona_id, "spec": spec})
