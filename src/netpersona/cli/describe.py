@@ -9,7 +9,7 @@ import typer
 
 from netpersona.cli import completion, traffic
 from netpersona.cli.errors import CliError, unknown_name
-from netpersona.cli.output import Format, Output, View, emit, plain_table
+from netpersona.cli.output import Format, Output, View, emit, plain_table, say
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import expiry_of, moment_of, persona_of, place_of, state_of
 
@@ -39,7 +39,7 @@ def describe(
         else:
             raise typer.BadParameter(f"{kind!r} is neither persona nor workload", ctx=ctx)
     if output is Format.table:
-        print(persona_text(found) if collection == "personas" else workload_text(found))
+        say(persona_text(found) if collection == "personas" else workload_text(found))
     else:
         emit(View((), (), found, [name_of(collection, found)]), output)
 

@@ -13,6 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TextIO
 
+from netpersona.cli.printable import brief, printable
+
+MOST_DETAILS = 100
+"""Problems that a terminal shows; `-o json` has all."""
+
 
 class CliError(Exception):
     """A failure a person can act on. `details` are further lines, one problem each."""
@@ -70,26 +75,29 @@ def unknown_name(what: str, name: str, known: Iterable[str], *listings: str) -> 
     remedy = f"did you mean {guess}? " if guess else ""
     shown = " and ".join(f"`{listing}`" for listing in listings)
     return CliError(
-        f"there is no {what} named {name}", f"{remedy}{shown} list{'s' if len(listings) == 1 else ''} them"
+        f"there is no {what} named {brief(name)}",
+        f"{remedy}{shown} list{'s' if len(listings) == 1 else ''} them",
     )
 
 
 def report(error: CliError, stream: TextIO | None = None) -> None:
     """Details first, as a compiler does; the summary is the last thing a person sees."""
     stream = stream or sys.stderr
-    for detail in error.details:
-        print(detail, file=stream)
+    for detail in error.details[:MOST_DETAILS]:
+        print(printable(detail), file=stream)
+    if len(error.details) > MOST_DETAILS:
+        print(f"… and {len(error.details) - MOST_DETAILS:,} more", file=stream)
     remedy = f"; {error.remedy}" if error.remedy else ""
-    print(f"{paint('error:', '1;31', stream)} {error.message}{remedy}", file=stream)
+    print(f"{paint('error:', '1;31', stream)} {printable(error.message + remedy)}", file=stream)
 
 
 def warn(message: str) -> None:
-    print(f"{paint('warning:', '1;33', sys.stderr)} {message}", file=sys.stderr)
+    print(f"{paint('warning:', '1;33', sys.stderr)} {printable(message)}", file=sys.stderr)
 
 
 def note(message: str) -> None:
     """Progress and other remarks: never data, so never on stdout."""
-    print(message, file=sys.stderr)
+    print(printable(message, keep="\n"), file=sys.stderr)
 
 
 def paint(text: str, sgr: str, stream: TextIO) -> str:

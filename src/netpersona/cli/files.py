@@ -3,44 +3,73 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netpersona.cli import completion
 from netpersona.cli.errors import unknown_name, warn
-from netpersona.cli.output import Format, Output, View, emit, to_json
+from netpersona.cli.output import Format, Output, View, emit, say, to_json
 from netpersona.cli.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from netpersona.cli.documents import Document
-    from netpersona.persona import Change, Persona
+    from netpersona.persona import Change, Persona, Problem
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, directories, or - for stdin.")]
 
 
 def validate(files: Files, output: Output = Format.table) -> None:
     """Check persona documents and report every problem with its file, line and key."""
-    from netpersona.cli.documents import load_documents
+    from netpersona.cli.documents import read_documents, refused
 
-    documents = load_documents(files)
+    documents, problems = read_documents(files)
     for document in documents:
         for warning in document.warnings:
             warn(f"{document.source}: {document.persona.persona_id}: {warning}")
-    emit(_validated(documents), output)
+    if not problems:
+        emit(_validated(documents, problems), output)
+        return
+    if output in (Format.json, Format.yaml):
+        emit(_validated(documents, problems), output)
+    raise refused(problems)
 
 
-def _validated(documents: list[Document]) -> View:
+def _validated(documents: Sequence[Document], problems: Sequence[Problem]) -> View:
+    """One entry for each document that is right, and one for each file that has problems."""
+    right = [
+        {"file": d.source, "persona_id": d.persona.persona_id, "warnings": list(d.warnings), "problems": []}
+        for d in documents
+    ]
+    files = dict.fromkeys(problem.file for problem in problems)
+    wrong = [
+        {
+            "file": file,
+            "persona_id": None,
+            "warnings": [],
+            "problems": [_problem(p) for p in problems if p.file == file],
+        }
+        for file in files
+    ]
     return View(
         columns=("FILE", "PERSONA", "RESULT"),
         rows=[(d.source, d.persona.persona_id, "ok") for d in documents],
-        data=[
-            {"file": d.source, "persona_id": d.persona.persona_id, "warnings": list(d.warnings)}
-            for d in documents
-        ],
+        data=[*right, *wrong],
         names=[d.persona.persona_id for d in documents],
         empty="the files hold no persona",
     )
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    """As the API gives a problem, with its place in the file."""
+    return {
+        "line": problem.line,
+        "column": problem.column,
+        "pointer": problem.pointer,
+        "detail": problem.message,
+        "remedy": problem.remedy,
+    }
 
 
 def schema() -> None:
@@ -85,7 +114,7 @@ def _print_document(persona: Persona, output: Format) -> None:
     if output is Format.name:
         print(persona.persona_id)
     else:
-        print(dump(persona, format="json" if output is Format.json else "yaml").rstrip("\n"))
+        say(dump(persona, format="json" if output is Format.json else "yaml").rstrip("\n"))
 
 
 def explain(
@@ -107,7 +136,7 @@ def explain(
         personas = [document.persona for document in load_documents([persona])]
     else:
         personas = [resolve(persona, settings_of(ctx))]
-    print("\n\n".join(str(explained(p)).rstrip("\n") for p in personas))
+    say("\n\n".join(str(explained(p)).rstrip("\n") for p in personas))
 
 
 def diff(

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from netpersona.cli.printable import printable
+
 
 class Format(StrEnum):
     table = "table"
@@ -45,8 +47,20 @@ def emit(view: View, form: Format) -> None:
     writers[form](view)
 
 
-def to_json(data: object) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False)
+def say(text: str, *, flush: bool = False) -> None:
+    """Print text of several lines, some of it perhaps another's."""
+    print(printable(text, keep="\n"), flush=flush)
+
+
+def to_json(data: object, *, indent: int | None = 2) -> str:
+    """JSON that a terminal shows as it is: what is not printable can only stand in a string, as an escape."""
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    """RFC 8259 section 7: beyond 16 bits as a surrogate pair."""
+    return json.dumps(char)[1:-1]
 
 
 def to_yaml(data: object) -> str:
@@ -55,7 +69,7 @@ def to_yaml(data: object) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.allow_unicode = True
+    yaml.allow_unicode = json.dumps(data, ensure_ascii=False).isprintable()
     yaml.width = 10_000
     text = StringIO()
     yaml.dump(data, text)
@@ -73,7 +87,7 @@ def _table(view: View) -> None:
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns two spaces apart, as wide as they need: a pipe has no 80 columns to wrap at."""
-    lines = [list(columns), *(list(row) for row in rows)]
+    lines = [list(columns), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -90,5 +104,5 @@ def _rich_table(view: View) -> None:
     for column in view.columns:
         table.add_column(column, overflow="fold")
     for row in view.rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)

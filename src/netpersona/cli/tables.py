@@ -28,7 +28,7 @@ def persona_row(persona: Resource) -> tuple[str, ...]:
         str(persona["persona_id"]),
         str(persona["revision"]),
         ",".join(persona.get("in_use_by") or ()) or "-",
-        str(persona["spec"].get("description") or ""),
+        " ".join(str(persona["spec"].get("description") or "").split()),
     )
 
 

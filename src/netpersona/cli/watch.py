@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from netpersona.cli.errors import CliError
-from netpersona.cli.output import Format, Output, to_yaml
+from netpersona.cli.output import Format, Output, say, to_json, to_yaml
 from netpersona.cli.resources import Collection, collection_of
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import expiry_of, persona_of, place_of, state_of
@@ -38,7 +37,7 @@ def watch(
     with Api(settings_of(ctx)) as api:
         for event in api.stream(f"/v1/{collection}", {"watch": "1"}):
             if event["type"] != "BOOKMARK":
-                print(write(collection, event), flush=True)
+                say(write(collection, event), flush=True)
     raise CliError("the manager ended the watch", "see `netpersona status`")
 
 
@@ -69,7 +68,7 @@ def _workload(event_type: str, workload: dict[str, Any]) -> str:
 
 _WRITERS: dict[Format, Callable[[Collection, Event], str]] = {
     Format.table: _line,
-    Format.json: lambda _, event: json.dumps(event, ensure_ascii=False),
+    Format.json: lambda _, event: to_json(event, indent=None),
     Format.yaml: lambda _, event: f"---\n{to_yaml(event)}".rstrip("\n"),
     Format.name: _name,
 }

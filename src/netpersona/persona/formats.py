@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -43,13 +45,27 @@ def _files(directory: Path) -> list[Path]:
 
 def _load_file(path: Path) -> list[Persona]:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = _content(path)
     except OSError as error:
         remedy = "check the path and its permissions"
         raise PersonaError([Problem(f"cannot be read: {error.strerror}", remedy, file=str(path))]) from None
     default_id = path.stem if is_persona_id(path.stem) else None
     return loads(content, source=str(path), format=SUFFIXES.get(path.suffix), default_id=default_id)
+
+
+def _content(path: Path) -> bytes:
+    """At most a byte more than a document may have, of a regular file: a pipe or device may have no end."""
+    _check_regular(path, path.stat().st_mode)
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        _check_regular(path, os.fstat(file.fileno()).st_mode)
+        return file.read(MAX_BYTES + 1)
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        what = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a directory"}
+        message = f"{what.get(stat.S_IFMT(mode), 'a device')}, not a file"
+        raise PersonaError([Problem(message, "name a file, or pipe it into -", file=str(path))])
 
 
 def loads(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -12,7 +15,7 @@ from tests.unit.cli.conftest import FakeManager
 from netpersona.cli.documents import load_documents, looks_like_file, one_document, resolve
 from netpersona.cli.errors import CliError
 from netpersona.cli.settings import Settings
-from netpersona.persona import presets
+from netpersona.persona import dump, presets
 
 
 @pytest.fixture
@@ -34,8 +37,85 @@ def test_a_directory_stands_for_its_documents_in_order_of_name(tmp_path: Path) -
 
 
 def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("persona_id: piped\n"))
+    pipe(monkeypatch, io.BytesIO(b"persona_id: piped\n"))
     assert load_documents(["-"])[0].persona.persona_id == "piped"
+
+
+class Endless(io.RawIOBase):
+    """As `yes`: whoever reads to the end never comes back."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = b"#" * len(buffer)
+        return len(buffer)
+
+
+def pipe(monkeypatch: pytest.MonkeyPatch, stream: Any) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(stream))
+
+
+def details(*names: str) -> tuple[str, ...]:
+    with pytest.raises(CliError) as caught:
+        load_documents(names)
+    return caught.value.details
+
+
+def test_standard_input_without_an_end_is_read_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe(monkeypatch, io.BufferedReader(Endless()))
+    assert details("-") == ("<stdin>: larger than 1 MiB; spread the personas over several files",)
+
+
+def test_closed_standard_input_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert details("-") == ("<stdin>: standard input is closed; pipe a document into it",)
+
+
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket.yaml"))
+        found = details(str(tmp_path / "pipe.yaml"), "/dev/zero", str(tmp_path / "socket.yaml"))
+    assert found == (
+        f"{tmp_path}/pipe.yaml: a pipe, not a file; name a file, or pipe it into -",
+        "/dev/zero: a device, not a file; name a file, or pipe it into -",
+        f"{tmp_path}/socket.yaml: a socket, not a file; name a file, or pipe it into -",
+    )
+
+
+@pytest.mark.usefixtures("good")
+def test_directories_within_a_directory_are_left_out_aloud(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "old.yaml").mkdir()
+    (tmp_path / ".git").mkdir()
+    assert len(load_documents([str(tmp_path)])) == 2
+    assert capsys.readouterr().err == (
+        f"warning: {tmp_path}/old.yaml/ is a directory and was left out; name it, too, if it holds personas\n"
+    )
+
+
+def test_names_that_no_system_takes_are_problems() -> None:
+    (found,) = details("x" * 5000)
+    assert "File name too long; check the path" in found
+
+
+def test_a_name_with_control_characters_is_shown_escaped(tmp_path: Path) -> None:
+    (found,) = details(str(tmp_path / "\x1b[31m.yaml"))
+    assert "\\x1b[31m.yaml: cannot be read" in found
+    assert found.isprintable()
+
+
+def test_a_persona_that_hides_a_preset_is_warned_of(tmp_path: Path) -> None:
+    name, preset = next(iter(presets().items()))
+    path = tmp_path / "p.yaml"
+    path.write_text(f"persona_id: {name}\n")
+    (document,) = load_documents([str(path)])
+    assert document.warnings == ("hides the preset of this name; give it another name, unless that is meant",)
+    path.write_text(dump(preset))
+    (same,) = load_documents([str(path)])
+    assert not any("hides" in warning for warning in same.warnings)
 
 
 @pytest.mark.usefixtures("good")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from ruamel.yaml import YAML
 from tests.unit.cli.conftest import FakeManager, Run
 
 from netpersona.persona import loads, presets
@@ -30,7 +31,62 @@ def test_validate_twice_says_the_same(run: Run, link: str) -> None:
 
 
 def test_validate_as_json(run: Run, link: str) -> None:
-    assert run("validate", link, "-o", "json").json == [{"file": link, "persona_id": "link", "warnings": []}]
+    assert run("validate", link, "-o", "json").json == [
+        {"file": link, "persona_id": "link", "warnings": [], "problems": []}
+    ]
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_validate_gives_programs_the_problems_and_what_is_right(
+    run: Run, tmp_path: Path, link: str, form: str
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("persona_id: x\nmtu: 7\n'k\u202e': 1\n")
+    ran = run("validate", link, str(bad), "-o", form)
+    right, wrong = ran.json if form == "json" else YAML(typ="safe", pure=True).load(ran.out)
+    assert (ran.code, right["persona_id"], right["problems"]) == (1, "link", [])
+    assert (wrong["file"], wrong["persona_id"]) == (str(bad), None)
+    assert wrong["problems"][0] == {
+        "line": 2,
+        "column": 1,
+        "pointer": "/mtu",
+        "detail": "7 is below 68",
+        "remedy": "write 68 or more",
+    }
+    assert wrong["problems"][1]["pointer"] == "/k\u202e"
+    assert "\u202e" not in ran.out + ran.err
+    assert ran.err.endswith("error: 2 problems\n")
+
+
+def test_a_hundred_problems_are_shown_and_the_rest_counted(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "many.yaml").write_text("\n---\n".join("persona_id: A\nmtu: 1" for _ in range(80)))
+    ran = run("validate", str(tmp_path))
+    assert ran.code == 1
+    assert ran.err.splitlines()[-2:] == ["… and 60 more", "error: 160 problems"]
+
+
+def test_what_is_in_a_description_cannot_drive_the_terminal(
+    run: Run, manager: FakeManager, tmp_path: Path
+) -> None:
+    text = "a\x1b]0;owned\x07\u202eb\nwarnings:\n  - forged \x9b31m"
+    manager.add_persona(persona_id="odd", description=text)
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps({"persona_id": "odd", "description": text, "mtu": 1500}))
+    for words in (
+        ("explain", str(path)),
+        ("get", "personas"),
+        ("get", "persona", "odd"),
+        ("get", "personas", "-o", "json"),
+        ("get", "personas", "-o", "yaml"),
+        ("describe", "persona", "odd"),
+        ("diff", "-f", str(path), "-o", "json"),
+    ):
+        ran = run(*words)
+        assert all(line.isprintable() for line in (ran.out + ran.err).splitlines()), words
+        assert "\nwarnings:\n  - forged" not in ran.out
+    assert run("get", "persona", "odd", "-o", "json").json["spec"]["description"] == text
+    read = YAML(typ="safe", pure=True).load(run("get", "persona", "odd", "-o", "yaml").out)
+    assert read["spec"]["description"] == text
 
 
 def test_validate_of_a_bad_file_exits_1_and_prints_no_data(run: Run, tmp_path: Path) -> None:
