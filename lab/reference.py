@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from enum import EnumMeta
@@ -13,6 +15,7 @@ from typing import Any
 from typer.main import get_command
 
 from netpersona.cli.app import app
+from netpersona.control.examples import NAMES
 from netpersona.persona.reference import reference as persona_page
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -35,7 +38,30 @@ def api_page() -> str:
         for method, call in calls.items():
             answers = ", ".join(sorted(call["responses"].keys() - ANY_CALL))
             lines.append(f"| `{method.upper()} {path}` | {_deed(call)} | {answers} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", *_examples(document)])
+
+
+def _examples(document: Mapping[str, Any]) -> Iterator[str]:
+    """A command for each call with a body."""
+    yield "## Examples\n"
+    yield "On the host itself, as root. Over TCP leave `--unix-socket` out, ask the address that `up` printed"
+    yield 'and add `-H "Authorization: Bearer $TOKEN"`. `If-Match: *` replaces whatever is there; send an'
+    yield "ETag to replace only what you have read.\n"
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            if "requestBody" in call:
+                yield f"```sh\n{_curl(method.upper(), path, call)}\n```\n"
+
+
+def _curl(method: str, path: str, call: Mapping[str, Any]) -> str:
+    body = json.dumps(call["requestBody"]["content"]["application/json"]["example"])
+    headers = [
+        "-H 'Content-Type: application/json'",
+        *(["-H 'If-Match: *'"] if "428" in call["responses"] else []),
+    ]
+    named = re.sub("{(.*?)}", lambda part: NAMES[part[1]], path)
+    first = f"curl --unix-socket /run/netpersona/api.sock -X {method} http://localhost{named}"
+    return f"{first} \\\n  {' '.join(headers)} \\\n  -d {shlex.quote(body)}"
 
 
 def _deed(call: Mapping[str, Any]) -> str:

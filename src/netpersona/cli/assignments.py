@@ -9,7 +9,7 @@ import typer
 
 from netpersona.cli import completion
 from netpersona.cli.durations import duration, lifetime, seconds
-from netpersona.cli.errors import ApiError, CliError, unknown_name
+from netpersona.cli.errors import ApiError, CliError, note, unknown_name
 from netpersona.cli.output import Format, Output, emit
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import is_applied, view_of
@@ -63,6 +63,8 @@ def assign(
     with Api(settings_of(ctx)) as api:
         name = _applied_file(api, file, persona) if file else str(persona)
         answer = _put(api, workload, {"persona_id": name, "ttl": ttl, "fallback": fallback}, wait)
+    if not (answer.get("assignment") or {}).get("anew", True):
+        note(f"{workload} wore this very document already; to start it anew, release it first")
     emit(view_of("workloads", [answer], single=True), output)
     require_applied(answer, seconds(wait))
 

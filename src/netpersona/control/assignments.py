@@ -91,6 +91,8 @@ class Assignments:
     ) -> Record | dict[str, Any]:
         """Puts on what was worn before, at the very revision it had; a second rollback undoes the first.
 
+        What undoes the rollback of a release is another release: a second rollback is refused.
+
         Raises:
             NotFound, PreconditionFailed, Conflict: there is nothing to go back to.
         """
@@ -106,7 +108,8 @@ class Assignments:
                 return _plan(workload, previous)
             worn = {**previous, "follows": False}
             value = assigned(workload.value, worn, sequence=self._sequence(), assigned_at=self._desk.now())
-            return await self._put(workload, value)
+            before = worn_of(workload.value["assignment"])
+            return await self._put(workload, {**value, "previous": before})
 
     async def expire(self) -> datetime | None:
         """Rewrites every assignment whose time has passed to its fallback; returns when the next one passes.

@@ -217,6 +217,11 @@ class Assignment(Worn):
     expires_at: str | None
     fallback: Worn | None
     sequence: int
+    anew: bool = Field(
+        True,
+        description="false: this very document was worn already, so nothing started anew, neither bursts"
+        " of loss nor the seed; release the workload first for that",
+    )
 
 
 class Workload(Answer):

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from netpersona.control import models
+from netpersona.control.examples import EXAMPLES
 from netpersona.persona import json_schema
 
 _REF: Final = "#/components/schemas/{model}"
@@ -49,6 +50,7 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
+        _add_examples(document)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(_schemas())
         for unused in ("HTTPValidationError", "ValidationError"):
@@ -57,6 +59,13 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
         document["security"] = [{"token": []}]
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _add_examples(document: dict[str, Any]) -> None:
+    for call, body in EXAMPLES.items():
+        method, path = call.split()
+        content = document["paths"][path][method.lower()]["requestBody"]["content"]
+        content["application/json"]["example"] = body
 
 
 def _schemas() -> dict[str, Any]:

@@ -26,15 +26,22 @@ def assigned(
     expires_at: str | None = None,
     fallback: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The workload wearing ``worn``; what it wore becomes ``previous``."""
+    """The workload wearing ``worn``; what it wore becomes ``previous``.
+
+    The very document that is worn, without an end before and now, starts nothing ``anew``.
+    """
+    old = stored["assignment"]
+    equal = old is not None and old["persona"] == worn["persona"]
+    anew = not equal or old["expires_at"] is not None or expires_at is not None
     assignment = {
         **worn,
         "assigned_at": assigned_at,
         "expires_at": expires_at,
         "fallback": fallback,
         "sequence": sequence,
+        "anew": anew,
     }
-    previous = worn_of(stored["assignment"]) or stored["previous"]
+    previous = worn_of(old if anew else None) or stored["previous"]
     return {**stored, "sequence": sequence, "assignment": assignment, "previous": previous}
 
 
@@ -74,7 +81,7 @@ def reassigned(
     if falls_back:
         assignment["fallback"] = {**old["fallback"], **newest}
     if wears:
-        assignment |= newest
+        assignment |= {**newest, "anew": True}
     previous = worn_of(old) if wears else stored["previous"]
     return {**stored, "sequence": sequence, "assignment": assignment, "previous": previous}
 

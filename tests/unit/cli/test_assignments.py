@@ -44,6 +44,16 @@ def test_assign_asks_the_manager_to_wait_for_the_agent(run: Run, manager: FakeMa
     assert "slow@3" in ran.out
 
 
+def test_assign_says_that_an_equal_document_starts_nothing_anew(
+    run: Run, manager: FakeManager, web: Json
+) -> None:
+    again = {**web, "assignment": {**worn(), "anew": False}}
+    manager.answers[PUT_WEB] = httpx2.Response(200, json=again)
+    ran = run("assign", "web", "slow")
+    assert ran.code == 0
+    assert "release it first" in ran.err
+
+
 def test_assign_that_no_agent_applies_is_an_error_although_stored(
     run: Run, manager: FakeManager, web: Json
 ) -> None:

@@ -48,6 +48,7 @@ def test_an_assignment_holds_its_own_copy_of_the_persona(service: Service) -> No
             "expires_at": None,
             "fallback": None,
             "sequence": workload.value["sequence"],
+            "anew": True,
         }
 
     run(story())
@@ -198,6 +199,53 @@ def test_rollback_undoes_a_release_and_a_bad_replacement(service: Service) -> No
         assignment = service.workloads.get("w").value["assignment"]
         assert assignment["persona"]["ingress"] == {"latency": "10ms"}
         assert assignment["follows"] is False
+
+    run(story())
+
+
+def test_a_second_rollback_after_a_release_says_so(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        await assign(service, "b")
+        await assign(service, "a")
+        await service.assignments.release("w")
+        await service.assignments.rollback("w")
+        with pytest.raises(Conflict, match="nothing before") as refused:
+            await service.assignments.rollback("w")
+        assert "DELETE" in refused.value.errors[0].remedy
+        assert wears(service) == "a"
+
+    run(story())
+
+
+def test_an_equal_document_starts_nothing_anew_and_says_so(service: Service) -> None:
+    def anew() -> bool:
+        return bool(service.workloads.get("w").value["assignment"]["anew"])
+
+    async def story() -> None:
+        await ready(service)
+        said = []
+        for persona, ttl in (("b", None), ("a", None), ("a", None), ("a", "60s"), ("a", None)):
+            await assign(service, persona, ttl=ttl)
+            said.append(anew())
+        assert said == [True, True, False, True, True]
+        await assign(service, "a")
+        await service.personas.replace("a", {"ingress": {"loss": "100%"}}, Condition(if_match="*"))
+        assert anew()
+        await service.assignments.release("w")
+        await assign(service, "a")
+        assert anew()
+
+    run(story())
+
+
+def test_rollback_passes_over_an_equal_document(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        for persona in ("a", "b", "b"):
+            await assign(service, persona)
+        await service.assignments.rollback("w")
+        assert wears(service) == "a"
 
     run(story())
 
