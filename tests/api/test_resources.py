@@ -74,6 +74,7 @@ def test_waiting_for_the_agent_and_its_status(client: httpx2.Client) -> None:
     path = "/v1/workloads/waited"
     assert client.get(f"{path}/status").status_code == 404
     assert client.get(f"{path}/counters").json()["counters"] is None
+    assert client.delete(f"{path}/persona?wait=1ms").status_code == 202
     late = client.put(f"{path}/persona?wait=1ms", json={"persona_id": "waited"})
     assert late.status_code == 202
     report = {

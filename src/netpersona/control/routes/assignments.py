@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -13,6 +14,7 @@ from netpersona.control.conditions import etag
 from netpersona.control.durations import duration_s
 from netpersona.control.problems import NotFound
 from netpersona.control.routes.common import CONDITIONAL, ConditionOf, DryRun, ServiceOf, WorkloadId, written
+from netpersona.control.service import Service
 from netpersona.control.store import Record
 
 router = APIRouter(prefix="/v1/workloads/{workload_id}", tags=["assignments"])
@@ -44,12 +46,9 @@ async def assign_persona(
     an unfinished trial by another one keeps the first one's fallback.
     """
     wanted = await read_model(request, models.AssignmentRequest)
-    patience_s = duration_s(wait, "/wait", low_s=0, high_s=60, where="query") if wait is not None else None
+    patience_s = _patience_s(wait)
     result = await service.assignments.assign(workload_id, wanted, condition, dry_run=dry_run)
-    if patience_s is None or not isinstance(result, Record):
-        return written(result, service.workloads.resource)
-    applied = await service.statuses.applied(workload_id, result.value["sequence"], patience_s)
-    return written(result, service.workloads.resource, 200 if applied else 202)
+    return await _applied(service, result, patience_s)
 
 
 @router.get("/persona", responses=answers(404, ok=models.Assignment))
@@ -68,22 +67,50 @@ async def get_assignment(workload_id: WorkloadId, service: ServiceOf) -> Respons
 
 
 @router.delete(
-    "/persona", responses=answers(404, 412, 503, ok=models.WorkloadOrPlan), openapi_extra=CONDITIONAL
+    "/persona",
+    responses=answers(404, 412, 503, ok=models.WorkloadOrPlan, accepted=models.Workload),
+    openapi_extra=CONDITIONAL,
 )
 async def release_workload(
-    workload_id: WorkloadId, service: ServiceOf, condition: ConditionOf, dry_run: DryRun = False
+    workload_id: WorkloadId,
+    service: ServiceOf,
+    condition: ConditionOf,
+    wait: Wait = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Take the persona off; its packets pass untouched again."""
+    patience_s = _patience_s(wait)
     result = await service.assignments.release(workload_id, condition, dry_run=dry_run)
-    return written(result, service.workloads.resource)
+    return await _applied(service, result, patience_s)
 
 
 @router.post(
-    "/rollback", responses=answers(404, 409, 412, 503, ok=models.WorkloadOrPlan), openapi_extra=CONDITIONAL
+    "/rollback",
+    responses=answers(404, 409, 412, 503, ok=models.WorkloadOrPlan, accepted=models.Workload),
+    openapi_extra=CONDITIONAL,
 )
 async def roll_back(
-    workload_id: WorkloadId, service: ServiceOf, condition: ConditionOf, dry_run: DryRun = False
+    workload_id: WorkloadId,
+    service: ServiceOf,
+    condition: ConditionOf,
+    wait: Wait = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Put on what the workload wore before, at that very revision."""
+    patience_s = _patience_s(wait)
     result = await service.assignments.rollback(workload_id, condition, dry_run=dry_run)
-    return written(result, service.workloads.resource)
+    return await _applied(service, result, patience_s)
+
+
+def _patience_s(wait: str | None) -> float | None:
+    return duration_s(wait, "/wait", low_s=0, high_s=60, where="query") if wait is not None else None
+
+
+async def _applied(
+    service: Service, result: Record | Mapping[str, Any], patience_s: float | None
+) -> Response:
+    """The answer, once the agent says that it is so; 202 if it does not in time."""
+    if patience_s is None or not isinstance(result, Record):
+        return written(result, service.workloads.resource)
+    applied = await service.statuses.applied(result.key, result.value["sequence"], patience_s)
+    return written(result, service.workloads.resource, 200 if applied else 202)
