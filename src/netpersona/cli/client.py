@@ -13,6 +13,7 @@ import httpx2
 
 from netpersona.cli.errors import ApiError, CliError, Unreachable, unknown_name
 from netpersona.cli.settings import Settings
+from netpersona.cli.tokens import made_token, named_token
 
 JsonObject = dict[str, Any]
 
@@ -152,23 +153,10 @@ def _headers(settings: Settings) -> dict[str, str]:
 def _token(settings: Settings) -> str | None:
     """The token asked for; over TCP the one the manager of this machine wrote, if it may be read."""
     if settings.token_file is not None:
-        try:
-            return settings.token_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise CliError(
-                f"cannot read the token file {settings.token_file}: {_reason(error)}",
-                "name a readable file with --token-file",
-            ) from error
+        return named_token(settings.token_file)
     if settings.socket is not None:
         return None
-    try:
-        return (settings.state_dir / "manager" / "token").read_text().strip()
-    except OSError:
-        return None
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    return made_token(settings.state_dir / "manager" / "token")
 
 
 def _decode(response: httpx2.Response) -> JsonObject:

@@ -10,6 +10,7 @@ import typer
 from netpersona.cli.errors import note
 from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.settings import DEFAULT_LISTEN, settings_of
+from netpersona.cli.tokens import made_token
 
 if TYPE_CHECKING:
     from netpersona.cli.lifecycle import Running
@@ -41,12 +42,13 @@ def up(
 
     settings = settings_of(ctx)
     places = Places(settings.run_dir, settings.state_dir)
-    first = not places.token.exists()
     os.environ["NETPERSONA_ALLOW_HOST"] = " ".join(allow_host or [])  # read by the manager
+    before = made_token(places.token)
     running = start(places, listen=listen, user=user, say=note)
     if not running.started:
         note("everything was running already")
-    emit(_running(running, token=places.token.read_text().strip() if first else None), output)
+    token = made_token(places.token)
+    emit(_running(running, token=token if token != before else None), output)
 
 
 def _running(running: Running, *, token: str | None) -> View:

@@ -15,12 +15,32 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from netpersona.cli.directories import Claim, Known
 from netpersona.cli.errors import CliError
 
 ROOM_BYTES = 1 << 20
 """Free space without which nothing is started: a store could not even be made."""
-UID_RANGE = range(61184, 65520)
-"""Users that are nobody's: systemd takes its DynamicUser= from the same range (systemd.exec(5))."""
+ACCOUNT = "netpersona"
+"""Who the manager runs as where there is such an account, as packages make one."""
+UID_RANGE = range(65536, 100_000)
+"""Users that nobody gives away: above Debian's and systemd's own (uid-gid, systemd.io/UIDS-GIDS), below
+subordinate ones (login.defs, SUB_UID_MIN)."""
+_DYNAMIC = range(61184, 65520)
+"""systemd's for DynamicUser=: any service may come to have one. Releases before 0.1 took theirs there."""
+ROLES = ("supervisor", "manager", "engine", "agent")
+RUN_DIR: Known = {
+    **dict.fromkeys(("api.sock", "up.json", "up.new")),
+    **{f"{role}.pid{aside}": None for role in ROLES for aside in ("", ".new")},
+    "bpf": {},
+}
+STATE_DIR: Known = {
+    "manager": {
+        **{f"netpersona.db{part}": None for part in ("", "-wal", "-shm", "-journal")},
+        "token": None,
+    },
+    "agent": {"journal.json": None, "journal.new": None},
+    "log": {f"{role}.log": None for role in ROLES},
+}
 
 
 @dataclass(frozen=True)
@@ -80,53 +100,96 @@ def read_record(places: Places) -> Record | None:
         return None
 
 
-def make_directories(places: Places, user: str | None) -> tuple[int, int]:
-    """Create what is missing; uid and gid of the manager, which owns its own part of the state."""
-    for directory, mode in (
-        (places.run_dir, 0o755),
-        (places.state_dir, 0o755),
-        (places.state_dir / "log", 0o700),
-        (places.state_dir / "agent", 0o700),
-        (places.manager_state, 0o700),
-    ):
-        directory.mkdir(mode=mode, parents=True, exist_ok=True)
-    uid, gid = _manager_user(places, user)
-    _own(places.manager_state, uid, gid)
-    _check_reachable(places.manager_state, uid)
+def make_directories(places: Places) -> None:
+    """Create what is missing below the state directory."""
+    for directory in (places.state_dir / "log", places.state_dir / "agent", places.manager_state):
+        directory.mkdir(mode=0o700, exist_ok=True)
     _check_room(places.state_dir)
-    return uid, gid
 
 
-def _manager_user(places: Places, user: str | None) -> tuple[int, int]:
-    if user is not None:
-        try:
-            entry = pwd.getpwnam(user)
-        except KeyError:
-            raise CliError(f"there is no user {user}", "create it, or leave --user out") from None
-        return entry.pw_uid, entry.pw_gid
-    owner = places.manager_state.stat()
-    if owner.st_uid != 0:
-        return owner.st_uid, owner.st_gid
-    uid = _free_uid(str(places.state_dir))
-    return uid, uid
+def manager_user(places: Places, state: Claim, user: str | None) -> tuple[int, int]:
+    """Uid and gid of the manager; kept in the state directory's mark, so that a second `up` has the same."""
+    owner = _named(user) if user is not None else _noted(state) or _of_before(places) or _of_its_own(places)
+    _check_reachable(places.manager_state, owner[0])
+    state.note(manager=owner)
+    return owner
+
+
+def manager_owner(places: Places) -> tuple[int, ...]:
+    """Uid and gid that the manager's state belongs to; () if there is none yet."""
+    try:
+        found = os.lstat(places.manager_state)
+    except OSError:
+        return ()
+    return (found.st_uid, found.st_gid)
+
+
+def _named(user: str) -> tuple[int, int]:
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise CliError(f"there is no user {user}", "create it, or leave --user out") from None
+    if entry.pw_uid == 0:
+        raise CliError(f"{user} is root, which the manager must not be", "name another, or leave --user out")
+    return entry.pw_uid, entry.pw_gid
+
+
+def _noted(state: Claim) -> tuple[int, int] | None:
+    match state.read().get("manager"):
+        case [int(uid), int(gid)] if uid > 0:
+            return uid, gid
+    return None
+
+
+def _of_before(places: Places) -> tuple[int, int] | None:
+    """Who a release without marks gave the state to, unless that may be anybody's."""
+    uid, gid = manager_owner(places)
+    return None if uid == 0 or uid in _DYNAMIC or not _is_taken(uid) else (uid, gid)
+
+
+def _of_its_own(places: Places) -> tuple[int, int]:
+    try:
+        return _named(ACCOUNT)
+    except CliError:
+        uid = _free_uid(str(places.state_dir))
+        return uid, uid
 
 
 def _free_uid(seed: str) -> int:
     """A user id that no account has; the same directory gets the same one."""
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
     start = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") % len(UID_RANGE)
     for offset in range(len(UID_RANGE)):
         uid = UID_RANGE[(start + offset) % len(UID_RANGE)]
-        if uid not in taken:
+        if not _is_taken(uid):
             return uid
-    raise CliError("no user id from 61184 to 65519 is free", "name a user for the manager with --user")
+    raise CliError("no user id from 65536 to 99999 is free", "name a user for the manager with --user")
 
 
-def _own(directory: Path, uid: int, gid: int) -> None:
-    """Symbolic links are not followed: the directory's user could have put them there."""
-    os.chown(directory, uid, gid)
-    for entry in directory.iterdir():
-        os.chown(entry, uid, gid, follow_symlinks=False)
+def _is_taken(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def hand_over(directory: Path, uid: int, gid: int) -> None:
+    """Give the directory and the files in it to the manager's user.
+
+    They are root's in between, so that processes of the user of before change nothing under us. Neither
+    links nor files with a second name are touched: that user may have put anything there.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchown(descriptor, 0, 0)
+        os.fchmod(descriptor, 0o700)
+        for name in sorted(entry.name for entry in os.scandir(descriptor)):
+            found = os.lstat(name, dir_fd=descriptor)
+            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+                os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
+        os.fchown(descriptor, uid, gid)
+    finally:
+        os.close(descriptor)
 
 
 def _check_reachable(directory: Path, uid: int) -> None:

@@ -1,8 +1,11 @@
 """Processes of ours: started detached, known by pid and start time, stopped without mistaking another.
 
 A pid alone is not an identity: the kernel reuses it. The pair of pid and start time (proc(5), stat,
-field 22, clock ticks since boot) is, within one boot. Signals go through a pidfd (Linux 5.3), which
-cannot come to mean another process.
+field 22, clock ticks since boot) is, within one boot. Signals and namespaces go through a pidfd
+(Linux 5.3, setns 5.8), which cannot come to mean another process.
+
+Anybody may choose arguments, environment and paths; only the kernel says whose a process is. Nothing of
+a process is read, and nothing joined, before that.
 """
 
 from __future__ import annotations
@@ -13,13 +16,16 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWNET = 0x40000000
+_CAP_SYS_ADMIN = 21  # include/uapi/linux/capability.h
+ROOT = frozenset({0})
 
 
 @dataclass(frozen=True)
@@ -105,35 +111,54 @@ def stop(process: Process, *, grace_s: float = 5.0) -> bool:
 def write_pidfile(path: Path, process: Process) -> None:
     """Record an identity, whole or not at all."""
     aside = path.with_suffix(".pid.new")
-    aside.write_text(json.dumps({"pid": process.pid, "starttime": process.starttime}))
+    aside.write_text(
+        json.dumps({"pid": process.pid, "starttime": process.starttime, "boot": boot_id()}),
+    )
     aside.replace(path)
 
 
 def read_pidfile(path: Path) -> Process | None:
-    """The recorded process if it still runs; None too for a file that is missing or damaged."""
+    """The recorded process if it still runs; None for a missing or damaged file, or one of another boot."""
     try:
         document = json.loads(path.read_text())
         process = Process(int(document["pid"]), int(document["starttime"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return process if process.alive() else None
+    # Files of releases before 0.1 name no boot.
+    return process if document.get("boot", boot_id()) == boot_id() and process.alive() else None
+
+
+def belongs(process: Process, uids: Collection[int] = ROOT) -> bool:
+    """Whether all its uids are of these, in our own user namespace; one of root must have root's power, too.
+
+    Root of a container is not root: without CAP_SYS_ADMIN here it must not be taken for us.
+    """
+    try:
+        status = (_PROC / str(process.pid) / "status").read_text()
+        same = namespace("user", process.pid) == namespace("user")
+    except OSError:
+        return False
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    owners = {int(uid) for uid in fields["Uid"].split()}
+    able = bool(int(fields["CapPrm"], 16) >> _CAP_SYS_ADMIN & 1)
+    return same and owners <= set(uids) and (able or 0 not in owners) and process.alive()
 
 
 MARKER = "NETPERSONA_OWNED_BY"
 """Environment variable by which `find` knows a process of ours; its value is the run directory."""
 
 
-def find(module: str, run_dir: Path) -> Iterator[Process]:
-    """Processes running `python -m module` that were started for this very run directory.
+def find(module: str, run_dir: Path, uids: Collection[int] = ROOT) -> Iterator[Process]:
+    """Processes of `uids` running `python -m module` that were started for this very run directory.
 
     For those whose pid file was never written, because `up` was killed right after starting them.
     A container may use the same path for another directory, so device and inode must agree too.
     """
     for entry in _PROC.iterdir():
-        if entry.name.isdigit() and _runs(entry, module, run_dir):
-            process = identify(int(entry.name))
-            if process:
-                yield process
+        process = identify(int(entry.name)) if entry.name.isdigit() else None
+        # Whose it is comes first: reading the memory or the root of a stranger's process may never end.
+        if process and belongs(process, uids) and _runs(entry, module, run_dir) and process.alive():
+            yield process
 
 
 def _runs(entry: Path, module: str, run_dir: Path) -> bool:
@@ -165,33 +190,61 @@ def network_namespace_path(inode: int) -> Path | None:
 
 
 def join_mount_namespace(process: Process) -> bool:
-    """See the mounts that `process` sees; False if it is gone. Needs one thread and CAP_SYS_ADMIN.
+    """See the mounts that `process` sees; False if it is gone or not root's. Needs one thread.
 
     `ip netns exec` gives each command a mount namespace of its own, so a bpffs mounted under one
     is invisible under the next.
     """
-    return _join(_PROC / str(process.pid) / "ns/mnt", _CLONE_NEWNS)
+    directory = Path.cwd()
+    with _held(process) as descriptor:
+        if descriptor is None:
+            return False
+        _setns(descriptor, _CLONE_NEWNS)
+    if directory.is_dir():
+        os.chdir(directory)  # setns(2) leaves us at that namespace's root
+    return True
+
+
+def join_network_namespace_of(process: Process) -> bool:
+    """Enter the network namespace of `process`; False if it is gone or not root's."""
+    with _held(process) as descriptor:
+        if descriptor is None:
+            return False
+        _setns(descriptor, _CLONE_NEWNET)
+    return True
 
 
 def join_network_namespace(path: Path) -> bool:
-    """Enter the network namespace that a /proc/PID/ns/net or /run/netns/NAME file stands for."""
-    return _join(path, _CLONE_NEWNET)
-
-
-def _join(path: Path, kind: int) -> bool:
+    """Enter the network namespace that a file /run/netns/NAME stands for; False if there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
-    directory = Path.cwd()
     try:
-        # os.setns came with Python 3.12.
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(descriptor, kind):
-            number = ctypes.get_errno()
-            raise OSError(number, f"setns: {os.strerror(number)}", str(path))
+        _setns(descriptor, _CLONE_NEWNET)
     finally:
         os.close(descriptor)
-    if kind == _CLONE_NEWNS and directory.is_dir():
-        os.chdir(directory)  # setns(2) leaves us at that namespace's root
     return True
+
+
+@contextmanager
+def _held(process: Process) -> Iterator[int | None]:
+    """A pidfd of a process of root's; None if it is gone or another's."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        yield None
+        return
+    try:
+        # Judged after it was opened: what is judged is what the descriptor means.
+        yield descriptor if belongs(process) else None
+    finally:
+        os.close(descriptor)
+
+
+def _setns(descriptor: int, kind: int) -> None:
+    # os.setns came with Python 3.12.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, kind):
+        number = ctypes.get_errno()
+        raise OSError(number, f"setns: {os.strerror(number)}")

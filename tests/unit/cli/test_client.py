@@ -106,7 +106,7 @@ def test_a_token_file_that_cannot_be_read_is_named(tmp_path: Path, content: byte
     path = tmp_path / "token"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(CliError, match="cannot read the token file"):
+    with pytest.raises(CliError, match="the token file"):
         asked_with({"server": "http://h:1", "token_file": path})
 
 
