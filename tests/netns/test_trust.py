@@ -133,7 +133,7 @@ def test_the_token_is_not_read_through_a_link(persona: Instance) -> None:
 @pytest.mark.parametrize(
     ("behind", "said"),
     [
-        (("setpriv", "--reuid", "1234", "--clear-groups"), "needs root; run `sudo netpersona"),
+        (("unshare", "--user"), "needs root; run `sudo netpersona"),
         (("unshare", "--user", "--map-root-user"), "root of a user namespace only"),
     ],
 )
