@@ -35,7 +35,7 @@ RUN_DIR: Known = {
 }
 STATE_DIR: Known = {
     "manager": {
-        **{f"netpersona.db{part}": None for part in ("", "-wal", "-shm", "-journal")},
+        **{f"netpersona.db{part}": None for part in ("", "-wal", "-shm", "-journal", ".lock")},
         "token": None,
     },
     "agent": {"journal.json": None, "journal.new": None},
