@@ -195,3 +195,21 @@ def test_health_and_metrics(client: httpx2.Client) -> None:
     metrics = client.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
     assert "netpersona_store_revision" in metrics.text
+
+
+def test_a_revision_is_read_as_long_as_it_is_kept(client: httpx2.Client) -> None:
+    first = client.post("/v1/personas", json={"persona_id": "revised", "mtu": 1400}).json()["revision"]
+    body = {"persona_id": "revised", "mtu": 1300}
+    second = client.put("/v1/personas/revised", json=body, headers={"If-Match": "*"}).json()["revision"]
+    for revision, mtu in ((first, 1400), (second, 1300)):
+        found = client.get(f"/v1/personas/revised/revisions/{revision}")
+        assert (found.status_code, found.json()["revision"], found.json()["spec"]["mtu"]) == (
+            200,
+            revision,
+            mtu,
+        )
+    gone = client.get(f"/v1/personas/revised/revisions/{second + 1}")
+    assert (gone.status_code, gone.json()["errors"][0]["remedy"]) == (404, f"{second} is the newest")
+    for odd in ("0", "-1", "x", "9" * 30):
+        assert client.get(f"/v1/personas/revised/revisions/{odd}").status_code == 422
+    assert client.get("/v1/personas/nobody/revisions/1").status_code == 404

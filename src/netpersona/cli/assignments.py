@@ -11,6 +11,7 @@ from netpersona.cli import completion
 from netpersona.cli.durations import duration, lifetime, seconds
 from netpersona.cli.errors import ApiError, CliError, note, unknown_name
 from netpersona.cli.output import Format, Output, emit
+from netpersona.cli.revisions import split
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import is_applied, view_of
 from netpersona.cli.waiting import poll, require_applied
@@ -31,7 +32,9 @@ def assign(
     persona: Annotated[
         str | None,
         typer.Argument(
-            metavar="PERSONA", help="A stored persona or a preset.", autocompletion=completion.personas
+            metavar="PERSONA",
+            help="A stored persona, maybe a revision as in voip@2, or a preset.",
+            autocompletion=completion.personas,
         ),
     ] = None,
     file: Annotated[
@@ -62,7 +65,7 @@ def assign(
         raise typer.BadParameter("--fallback needs --ttl: nothing else makes a persona fall back", ctx=ctx)
     with Api(settings_of(ctx)) as api:
         name = _applied_file(api, file, persona) if file else str(persona)
-        answer = _put(api, workload, {"persona_id": name, "ttl": ttl, "fallback": fallback}, wait)
+        answer = _put(api, workload, _body(name, ttl, fallback), wait)
     if not (answer.get("assignment") or {}).get("anew", True):
         note(f"{workload} wore this very document already; to start it anew, release it first")
     emit(view_of("workloads", [answer], single=True), output)
@@ -105,6 +108,15 @@ def _applied_file(api: Api, file: str, persona: str | None) -> str:
         raise unknown_name("persona", persona, names, f"netpersona validate {file}")
     apply_documents(api, documents, dry_run=False)
     return persona or names[0]
+
+
+def _body(persona: str, ttl: str | None, fallback: str | None) -> dict[str, Any]:
+    """What the manager is asked; revisions only where they are named."""
+    (name, revision), (after, after_revision) = split(persona), split(fallback or "")
+    pinned = {"persona_revision": revision, "fallback_revision": after_revision}
+    return {"persona_id": name, "ttl": ttl, "fallback": after or None} | {
+        k: v for k, v in pinned.items() if v
+    }
 
 
 def _put(api: Api, workload: str, body: dict[str, Any], wait: str) -> JsonObject:

@@ -10,6 +10,7 @@ import typer
 from netpersona.cli import completion, traffic
 from netpersona.cli.errors import CliError, unknown_name
 from netpersona.cli.output import Format, Output, View, emit, plain_table, say
+from netpersona.cli.revisions import find_persona, find_preset, get_persona, get_preset
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import expiry_of, moment_of, persona_of, place_of, state_of
 
@@ -17,36 +18,51 @@ if TYPE_CHECKING:
     from netpersona.cli.client import Api, JsonObject
 
 Field = tuple[str, str]
-KINDS = {"persona": "personas", "personas": "personas", "workload": "workloads", "workloads": "workloads"}
+KINDS = {
+    **dict.fromkeys(("persona", "personas"), "personas"),
+    **dict.fromkeys(("workload", "workloads"), "workloads"),
+}
 
 
 def describe(
     ctx: typer.Context,
     kind: Annotated[
-        str, typer.Argument(metavar="[persona|workload]", autocompletion=completion.kinds_and_names)
+        str, typer.Argument(metavar="[persona|preset|workload]", autocompletion=completion.kinds_and_names)
     ],
     name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=completion.of_kind)] = None,
     output: Output = Format.table,
 ) -> None:
-    """Show all that is known of a persona or a workload; the kind may be left out where the name says it."""
-    from netpersona.cli.client import Api, name_of
+    """Show all that is known of a persona, preset or workload; a name alone will do where it says which."""
+    from netpersona.cli.client import name_of
 
-    with Api(settings_of(ctx)) as api:
-        if name is None:
-            collection, found = _only(api, kind)
-        elif kind in KINDS:
-            collection, found = KINDS[kind], api.get(KINDS[kind], name)
-        else:
-            raise typer.BadParameter(f"{kind!r} is neither persona nor workload", ctx=ctx)
+    if name is not None and kind in ("preset", "presets"):
+        collection, found = "personas", get_preset(name)
+    else:
+        collection, found = _stored(ctx, kind, name)
     if output is Format.table:
         say(persona_text(found) if collection == "personas" else workload_text(found))
     else:
         emit(View((), (), found, [name_of(collection, found)]), output)
 
 
+def _stored(ctx: typer.Context, kind: str, name: str | None) -> tuple[str, JsonObject]:
+    from netpersona.cli.client import Api
+
+    with Api(settings_of(ctx)) as api:
+        if name is None:
+            return _only(api, kind)
+        if kind not in KINDS:
+            raise typer.BadParameter(f"{kind!r} is neither persona, preset nor workload", ctx=ctx)
+        collection = KINDS[kind]
+        return collection, get_persona(api, name) if collection == "personas" else api.get(collection, name)
+
+
 def _only(api: Api, name: str) -> tuple[str, JsonObject]:
     """The one resource of that name, whichever kind it is."""
-    found = [(c, resource) for c in ("personas", "workloads") if (resource := api.find(c, name))]
+    either = (("personas", find_persona(api, name)), ("workloads", api.find("workloads", name)))
+    found = [(collection, resource) for collection, resource in either if resource]
+    if not found and (preset := find_preset(name)):
+        return "personas", preset
     if len(found) > 1:
         raise CliError(
             f"{name} is a persona and a workload",
@@ -63,10 +79,15 @@ def _only(api: Api, name: str) -> tuple[str, JsonObject]:
 def persona_text(persona: JsonObject) -> str:
     from netpersona.persona import explain, from_mapping
 
-    fields = [
-        ("revision", f"{persona['revision']}, written {moment_of(persona['updated_at'])}"),
-        ("in use by", ", ".join(persona.get("in_use_by") or ()) or "nothing"),
-    ]
+    if "revision" not in persona:
+        fields = [("revision", "none: a preset, which comes with netpersona")]
+    elif "updated_at" not in persona:
+        fields = [("revision", f"{persona['revision']}, not the newest")]
+    else:
+        fields = [
+            ("revision", f"{persona['revision']}, written {moment_of(persona['updated_at'])}"),
+            ("in use by", ", ".join(persona.get("in_use_by") or ()) or "nothing"),
+        ]
     heading = f"persona {persona['persona_id']}"
     return f"{_block(heading, fields)}\n\n{explain(from_mapping(persona['spec']))}".rstrip("\n")
 

@@ -143,11 +143,12 @@ def resolve(name: str, settings: Settings) -> Persona:
     if looks_like_file(name):
         return one_document(name)
     from netpersona.cli.client import Api
+    from netpersona.cli.revisions import find_persona
 
     stored, known = None, []
     try:
         with Api(settings) as api:
-            stored = api.find("personas", name)
+            stored = find_persona(api, name)
             known = [] if stored or name in presets() else api.names("personas")
     except Unreachable as error:
         if name not in presets():

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netpersona.cli import completion
-from netpersona.cli.errors import nearest, warn
+from netpersona.cli.errors import CliError, nearest, warn
 from netpersona.cli.output import Format, Output, View, emit
+from netpersona.cli.revisions import get_persona, get_preset, preset_resources, split
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import troubles, view_of
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api
+    from netpersona.cli.client import Api, JsonObject
     from netpersona.cli.documents import Document
     from netpersona.persona import Persona
 
@@ -24,6 +25,7 @@ class Collection(StrEnum):
     personas = "personas"
     workloads = "workloads"
     hosts = "hosts"
+    presets = "presets"
 
 
 def collection_of(word: str) -> Collection:
@@ -31,11 +33,9 @@ def collection_of(word: str) -> Collection:
     for collection in Collection:
         if word in (collection.value, collection.value.removesuffix("s")):
             return collection
-    if word in ("preset", "presets"):
-        raise typer.BadParameter("presets are not stored; `netpersona presets` lists them")
     guess = nearest(word, list(Collection))
     hint = f"; did you mean {guess}?" if guess else ""
-    raise typer.BadParameter(f"{word!r} is not one of personas, workloads, hosts{hint}")
+    raise typer.BadParameter(f"{word!r} is not one of personas, workloads, hosts, presets{hint}")
 
 
 def complete_kind(incomplete: str) -> list[str]:
@@ -44,22 +44,33 @@ def complete_kind(incomplete: str) -> list[str]:
 
 def get(
     ctx: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="personas|workloads|hosts", autocompletion=complete_kind)],
+    kind: Annotated[
+        str, typer.Argument(metavar="personas|workloads|hosts|presets", autocompletion=complete_kind)
+    ],
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Only this one.", autocompletion=completion.of_kind)
     ] = None,
     output: Output = Format.table,
 ) -> None:
-    """List personas, workloads or hosts, or print one of them."""
-    from netpersona.cli.client import Api
-
+    """List personas, workloads, hosts or presets, or print one of them."""
     collection = collection_of(kind)
-    with Api(settings_of(ctx)) as api:
-        found = [api.get(collection, name)] if name else api.all(collection)
+    if collection is Collection.presets:
+        found = preset_resources() if name is None else [get_preset(name)]
+    else:
+        found = _stored(ctx, collection, name)
     emit(view_of(collection, found, single=name is not None), output)
     if collection is Collection.workloads and output is Format.table:
         for line in troubles(found):
             warn(line)
+
+
+def _stored(ctx: typer.Context, collection: Collection, name: str | None) -> list[JsonObject]:
+    from netpersona.cli.client import Api
+
+    with Api(settings_of(ctx)) as api:
+        if name is None:
+            return api.all(collection)
+        return [get_persona(api, name) if collection is Collection.personas else api.get(collection, name)]
 
 
 def apply(
@@ -137,6 +148,13 @@ def delete(
     collection = collection_of(kind)
     if collection is Collection.hosts:
         raise typer.BadParameter("hosts come and go with their agents; name a persona or a workload", ctx=ctx)
+    if collection is Collection.presets:
+        raise typer.BadParameter(
+            "presets come with netpersona and stay; name a persona or a workload", ctx=ctx
+        )
+    pinned = [name for name in names if collection is Collection.personas and split(name)[1] is not None]
+    if pinned:
+        raise CliError(f"{pinned[0]} is one revision, and all go together", f"name {split(pinned[0])[0]}")
     delete_each(ctx, collection, names)
 
 

@@ -26,10 +26,19 @@ def view_of(collection: str, resources: Sequence[Resource], *, single: bool = Fa
 def persona_row(persona: Resource) -> tuple[str, ...]:
     return (
         str(persona["persona_id"]),
-        str(persona["revision"]),
+        str(persona.get("revision", "preset")),
         ",".join(persona.get("in_use_by") or ()) or "-",
-        " ".join(str(persona["spec"].get("description") or "").split()),
+        _description(persona),
     )
+
+
+def preset_row(preset: Resource) -> tuple[str, ...]:
+    return str(preset["persona_id"]), _description(preset)
+
+
+def _description(persona: Resource) -> str:
+    """On one line."""
+    return " ".join(str(persona["spec"].get("description") or "").split())
 
 
 def workload_row(workload: Resource) -> tuple[str, ...]:
@@ -133,6 +142,7 @@ def is_applied(workload: Resource) -> bool:
 
 
 _PERSONA = ("NAME", "REVISION", "IN USE BY", "DESCRIPTION")
+_PRESET = ("NAME", "DESCRIPTION")
 _WORKLOAD = ("NAME", "KIND", "ATTACHMENT", "PERSONA", "EXPIRES", "PHASE")
 _HOST = ("NAME", "VERSION", "ENGINE", "WORKLOADS", "SEEN")
 
@@ -145,5 +155,6 @@ _TABLES: dict[str, tuple[tuple[str, ...], _Row, str, str]] = {
         "workload_id",
         "no workloads; `netpersona workload add` names one",
     ),
+    "presets": (_PRESET, preset_row, "persona_id", "no presets"),
     "hosts": (_HOST, host_row, "host", "no agent has registered; `sudo netpersona up` starts one"),
 }

@@ -31,8 +31,8 @@ def watch(
     from netpersona.cli.client import Api
 
     collection = collection_of(kind)
-    if collection is Collection.hosts:
-        raise typer.BadParameter("hosts cannot be watched; name personas or workloads", ctx=ctx)
+    if collection in (Collection.hosts, Collection.presets):
+        raise typer.BadParameter(f"{collection} cannot be watched; name personas or workloads", ctx=ctx)
     write = _WRITERS[output]
     with Api(settings_of(ctx)) as api:
         for event in api.stream(f"/v1/{collection}", {"watch": "1"}):

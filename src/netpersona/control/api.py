@@ -15,14 +15,22 @@ from netpersona.control.head import Head
 from netpersona.control.openapi import DESCRIPTION, openapi_of
 from netpersona.control.parameters import known_parameters
 from netpersona.control.problems import Detail, Refusal
-from netpersona.control.routes import assignments, health, hosts, personas, verifications, workloads
+from netpersona.control.routes import (
+    assignments,
+    health,
+    hosts,
+    personas,
+    revisions,
+    verifications,
+    workloads,
+)
 from netpersona.control.service import Service
 from netpersona.control.validation import said
 
 API_VERSION = "1.0"
 """Of the interface, not of the release."""
 
-_ROUTERS = (personas, workloads, assignments, verifications, hosts, legacy, health)
+_ROUTERS = (personas, revisions, workloads, assignments, verifications, hosts, legacy, health)
 
 
 def create_app(service: Service, auth: Auth, authority: Authority | None = None) -> FastAPI:

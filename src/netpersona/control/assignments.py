@@ -51,6 +51,10 @@ class Assignments:
                 remedy="add ttl, or remove fallback",
                 pointer="/fallback",
             )
+        if wanted.fallback_revision is not None and wanted.fallback is None:
+            raise Unprocessable(
+                "fallback_revision without a fallback", remedy="add fallback", pointer="/fallback_revision"
+            )
         async with self._desk.turn:
             workload = self._workloads.get(workload_id)
             condition.check(workload.revision)
@@ -155,7 +159,7 @@ class Assignments:
         if ttl is None:
             return None
         if wanted.fallback is not None:
-            return self._worn(wanted.fallback, None, "/fallback")
+            return self._worn(wanted.fallback, wanted.fallback_revision, "/fallback")
         current = workload.value["assignment"]
         # A second trial falls back to where the first would have: trials do not nest.
         return current["fallback"] if current and current["expires_at"] else worn_of(current)
@@ -168,8 +172,8 @@ class Assignments:
             self._find(persona_id, pointer)
             raise Unprocessable(
                 f"revision {revision} of {persona_id} is not kept",
-                remedy="leave persona_revision out to take the newest",
-                pointer="/persona_revision",
+                remedy="leave the revision out to take the newest",
+                pointer="/persona_revision" if pointer == "/persona_id" else f"{pointer}_revision",
             )
         return self._find(persona_id, pointer)
 

@@ -107,6 +107,9 @@ class AssignmentRequest(Request):
         None,
         description="Pin this revision; null: follow the newest, now and whenever the persona is replaced",
     )
+    fallback_revision: Annotated[StrictInt, Field(ge=1, le=2**63 - 1)] | None = Field(
+        None, description="Pin this revision of the fallback; null: follow the newest"
+    )
 
 
 class StatusReport(BaseModel):
@@ -265,6 +268,12 @@ class Plan(Answer):
 
     dry_run: Literal[True]
     changes: list[Change]
+
+
+class PersonaRevision(Answer):
+    persona_id: str
+    revision: int
+    spec: dict[str, Any] = Field(description="The canonical document that this revision was")
 
 
 class PersonaPage(Answer):

@@ -117,10 +117,6 @@ def test_a_usage_error_is_one_line(run: Run) -> None:
     assert "Value error" not in ran.err
 
 
-def test_presets_are_not_mistaken_for_personas(run: Run) -> None:
-    assert "`netpersona presets` lists them" in run("get", "presets").err
-
-
 def test_a_missing_token_is_asked_for_as_an_option(run: Run, manager: FakeManager) -> None:
     manager.answers["GET", "/v1/workloads"] = problem(401, "a bearer token is needed here")
     assert "--token-file" in run("get", "workloads").err

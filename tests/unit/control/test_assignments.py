@@ -69,6 +69,18 @@ def test_sequences_rise_over_release_and_a_new_life_of_the_name(service: Service
     run(story())
 
 
+def test_a_fallback_may_be_pinned_to_a_revision(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        await service.personas.replace("a", {"persona_id": "a", "mtu": 1280}, Condition(if_match="*"))
+        workload = await assign(service, "b", ttl="60s", fallback="a", fallback_revision=1)
+        fallback = workload.value["assignment"]["fallback"]
+        assert (fallback["persona_revision"], fallback["follows"]) == (1, False)
+        assert fallback["persona"].get("mtu") != 1280
+
+    run(story())
+
+
 def test_a_preset_is_assigned_by_name_unless_a_persona_has_it(service: Service) -> None:
     async def story() -> None:
         await ready(service)
@@ -87,6 +99,11 @@ def test_a_preset_is_assigned_by_name_unless_a_persona_has_it(service: Service) 
     [
         ({"persona_id": "nope"}, "/persona_id"),
         ({"persona_id": "a", "persona_revision": 999}, "/persona_revision"),
+        (
+            {"persona_id": "a", "ttl": "1s", "fallback": "a", "fallback_revision": 999},
+            "/fallback_revision",
+        ),
+        ({"persona_id": "a", "ttl": "1s", "fallback_revision": 1}, "/fallback_revision"),
         ({"persona_id": "nope", "persona_revision": 1}, "/persona_id"),
         ({"persona_id": "a", "ttl": "1 fortnight"}, "/ttl"),
         ({"persona_id": "a", "ttl": "0s"}, "/ttl"),
