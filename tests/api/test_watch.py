@@ -65,3 +65,22 @@ def test_a_revision_ahead_of_the_store_is_gone(client: httpx2.Client, collection
     answer = client.get(f"/v1/{collection}", params={"watch": 1, "revision": 10**9})
     assert answer.status_code == 410
     assert "without revision" in answer.json()["errors"][0]["remedy"]
+
+
+def test_a_watch_of_a_host_leaves_out_others_and_statuses(client: httpx2.Client) -> None:
+    for name, host in (("w-here", "here"), ("w-there2", "there")):
+        client.post("/v1/workloads", json={"workload_id": name, "host": host, **VM})
+    with client.stream("GET", "/v1/workloads?watch=1&host=here") as stream:
+        client.put("/v1/workloads/w-here/status", json={"phase": "missing"})
+        client.delete("/v1/workloads/w-there2")
+        client.delete("/v1/workloads/w-here")
+        events = [json.loads(line) for line in islice(stream.iter_lines(), 3)]
+    assert [event["type"] for event in events] == ["ADDED", "BOOKMARK", "DELETED"]
+    assert {event["object"].get("workload_id") for event in events} == {"w-here", None}
+
+
+@pytest.mark.parametrize("query", ["host=here", "watch=1&host=here&revision=1"])
+def test_a_host_is_watched_from_what_is_there(client: httpx2.Client, query: str) -> None:
+    answer = client.get(f"/v1/workloads?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/host"

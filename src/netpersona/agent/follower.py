@@ -39,7 +39,7 @@ class Follower:
         while True:
             try:
                 self._listing = {}
-                async for event in self._manager.watch():
+                async for event in self._manager.watch(host=self._host):
                     self._take(event)
             except (ManagerUnreachable, ManagerRefused) as error:
                 wait_s = self._backoff.next()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
@@ -11,8 +12,7 @@ from urllib.parse import quote
 
 import httpx2
 
-WATCH_SILENCE_S = 300.0
-"""A watch that says nothing for this long is opened anew, which also compares everything again."""
+from netpersona.agent.watch_stream import StreamEnded, StreamRefused, stream_lines
 
 _TIMEOUT = httpx2.Timeout(5.0)
 _UNIX = "unix:"
@@ -37,8 +37,11 @@ class Event:
 class Manager(Protocol):
     """What the agent needs of a manager; `tests/unit/agent` has a fake."""
 
-    def watch(self, kind: str = "workloads") -> AsyncIterator[Event]:
-        """Everything as ADDED, then one BOOKMARK, then changes. Raises ManagerUnreachable at its end."""
+    def watch(self, kind: str = "workloads", host: str | None = None) -> AsyncIterator[Event]:
+        """Everything as ADDED, then one BOOKMARK, then changes; with `host` only what its agent needs.
+
+        Raises ManagerUnreachable at its end.
+        """
         ...
 
     async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
@@ -57,6 +60,7 @@ class HttpManager:
 
     def __init__(self, address: str, token: str | None = None) -> None:
         uds = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
+        self._address, self._token = address, token
         self._client = httpx2.AsyncClient(
             transport=httpx2.AsyncHTTPTransport(uds=uds, retries=0),
             base_url="http://netpersona" if uds else address,
@@ -73,20 +77,17 @@ class HttpManager:
     ) -> None:
         await self._client.aclose()
 
-    async def watch(self, kind: str = "workloads") -> AsyncIterator[Event]:
+    async def watch(self, kind: str = "workloads", host: str | None = None) -> AsyncIterator[Event]:
         """See `Manager.watch`. Starting without a revision never meets 410; one in the middle reopens."""
-        timeout = httpx2.Timeout(5.0, read=WATCH_SILENCE_S)
+        target = f"/v1/{kind}?watch=1" + (f"&host={quote(host, safe='')}" if host else "")
         try:
-            async with self._client.stream(
-                "GET", f"/v1/{kind}", params={"watch": "1"}, timeout=timeout
-            ) as response:
-                await _check(response)
-                async for line in response.aiter_lines():
-                    if line:
-                        yield _event(line)
-        except httpx2.TransportError as error:
+            async with aclosing(stream_lines(self._address, target, self._token)) as lines:
+                async for line in lines:
+                    yield _event(line)
+        except StreamRefused as error:
+            raise _refusal("GET", target, error.status, str(error)) from error
+        except (StreamEnded, OSError, ValueError) as error:
             raise ManagerUnreachable(str(error) or type(error).__name__) from error
-        raise ManagerUnreachable("the manager ended the watch")
 
     async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
         await self._put(f"/v1/hosts/{quote(host, safe='')}/statuses", {"statuses": statuses})
@@ -112,13 +113,16 @@ async def _check(response: httpx2.Response) -> None:
     if response.is_success:
         return
     text = (await response.aread()).decode(errors="replace")[:500]
-    said = f"{response.request.method} {response.request.url.path}: {response.status_code} {text}"
+    status = response.status_code
+    raise _refusal(response.request.method, response.request.url.path, status, f"{status} {text}")
+
+
+def _refusal(method: str, target: str, status: int, said: str) -> Exception:
     # 410 Gone: the revision is too old; 429: slow down. Both want the same request later.
-    if response.is_server_error or response.status_code in (410, 429):
-        raise ManagerUnreachable(said)
-    raise ManagerRefused(said)
+    later = status >= 500 or status in (410, 429)
+    return (ManagerUnreachable if later else ManagerRefused)(f"{method} {target}: {said}")
 
 
-def _event(line: str) -> Event:
+def _event(line: bytes) -> Event:
     document = json.loads(line)
     return Event(str(document["type"]), document.get("object") or {})

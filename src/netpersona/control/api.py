@@ -25,6 +25,7 @@ from netpersona.control.routes import (
     workloads,
 )
 from netpersona.control.service import Service
+from netpersona.control.shortcut import Shortcut
 from netpersona.control.validation import said
 
 API_VERSION = "1.0"
@@ -52,6 +53,7 @@ def create_app(service: Service, auth: Auth, authority: Authority | None = None)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Shortcut, service=service)
     app.add_middleware(Head)
     app.add_middleware(Guard, auth=auth, authority=authority or Authority(), service=service)
     return app

@@ -24,9 +24,14 @@ class Message:
     body: bytes
 
 
+def everything(_: Record) -> str:
+    """The ``part`` of a source whose topic is not divided."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A kind of records that a topic shows.
+    """A kind of records that a topic shows; ``part`` names the part of the topic that a record belongs to.
 
     With ``type`` that replaces ADDED and MODIFIED, deletions are silent, and a new watch is told what
     ``present`` gives, after the BOOKMARK.
@@ -36,6 +41,7 @@ class Source:
     render: Render
     type: str | None = None
     present: Callable[[], Iterable[Record]] = tuple
+    part: Callable[[Record], str] = everything
 
     def message(self, event: Event) -> Message | None:
         if self.type is None:
@@ -60,20 +66,26 @@ class Feed:
     def __init__(self, store: Store, topics: Mapping[str, tuple[Source, ...]]) -> None:
         self._store = store
         self._topics = topics
-        self._by_kind = {s.kind: (topic, s) for topic, sources in topics.items() for s in sources}
+        self._by_kind: dict[str, list[tuple[str, Source]]] = {}
+        for topic, sources in topics.items():
+            for source in sources:
+                self._by_kind.setdefault(source.kind, []).append((topic, source))
         self._hub: Hub[Message] = Hub()
         store.listen(self._on_event)
 
-    def watch(self, topic: str, from_revision: int | None) -> Subscription[Message]:
+    def watch(self, topic: str, from_revision: int | None, part: str = "") -> Subscription[Message]:
         """All of ``topic`` after ``from_revision``; ``None``: what is there as ADDED, a BOOKMARK, then all.
+
+        A ``part`` of a topic is told of what leaves it, too; history does not know that, so a part is
+        watched from what is there.
 
         Raises:
             Gone: that revision is no longer held.
         """
         if from_revision is None:
-            return self._hub.subscribe(topic, self._present(topic))
+            return self._hub.subscribe(topic + part, self._present(topic, part))
         try:
-            return self._hub.subscribe(topic, self._past(topic, from_revision))
+            return self._hub.subscribe(topic + part, self._past(topic, from_revision))
         except Compacted as error:
             raise Gone(str(error), remedy="watch without revision to start from what is there now") from error
 
@@ -86,29 +98,32 @@ class Feed:
         return message("BOOKMARK", self._store.revision, {})
 
     def watchers(self, topic: str) -> int:
-        return self._hub.count(topic)
+        """Of a topic, or of all parts of one whose name ends with a slash."""
+        return self._hub.count_all(topic) if topic.endswith("/") else self._hub.count(topic)
 
     def close(self) -> None:
         """Ends every watch."""
         self._hub.close()
 
     def _on_event(self, event: Event) -> None:
-        topic, source = self._by_kind.get(event.record.kind, (None, None))
-        if topic is None or source is None or not self._hub.count(topic):
-            return
-        told = source.message(event)
-        if told is not None:
-            self._hub.publish(topic, told)
+        for topic, source in self._by_kind.get(event.record.kind, ()):
+            parts = {source.part(record) for record in (event.record, event.before) if record}
+            heard = [topic + part for part in parts if self._hub.count(topic + part)]
+            if heard and (told := source.message(event)):
+                for each in heard:
+                    self._hub.publish(each, told)
 
-    def _present(self, topic: str) -> Iterable[Message]:
+    def _present(self, topic: str, part: str) -> Iterable[Message]:
         sources = self._topics[topic]
         for source in (s for s in sources if s.type is None):
             for record in self._store.list(source.kind):
-                yield message(EventType.ADDED, record.revision, source.render(record))
+                if source.part(record) == part:
+                    yield message(EventType.ADDED, record.revision, source.render(record))
         yield self.bookmark()
         for source in (s for s in sources if s.type is not None):
             for record in source.present():
-                yield message(source.type or "", record.revision, source.render(record))
+                if source.part(record) == part:
+                    yield message(source.type or "", record.revision, source.render(record))
 
     def _past(self, topic: str, from_revision: int) -> list[Message]:
         histories = [

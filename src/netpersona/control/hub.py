@@ -73,6 +73,9 @@ class Hub(Generic[T]):
     def count(self, topic: str) -> int:
         return len(self._listeners.get(topic, ()))
 
+    def count_all(self, prefix: str) -> int:
+        return sum(len(found) for topic, found in self._listeners.items() if topic.startswith(prefix))
+
     def close(self) -> None:
         self.closed = True
         for listeners in self._listeners.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,10 @@ from netpersona.control.personas import Personas
 from netpersona.control.statuses import Statuses
 from netpersona.control.store import Store
 from netpersona.control.verifications import Verifications, verification_resource
-from netpersona.control.workloads import Workloads
+from netpersona.control.workloads import Workloads, wanted_resource
+
+HOST_FEED = "workloads-of/"
+"""Topic of what the agent of each host is told, without what it reports itself."""
 
 
 class Service:
@@ -37,7 +41,14 @@ class Service:
         verification = Source(VERIFICATIONS, verification_resource, "VERIFY", self.verifications.pending)
         self.feed = Feed(
             store,
-            {"personas": (Source(PERSONAS, self.personas.resource),), "workloads": (workload, verification)},
+            {
+                "personas": (Source(PERSONAS, self.personas.resource),),
+                "workloads": (workload, verification),
+                HOST_FEED: (
+                    Source(WORKLOADS, wanted_resource, part=self.workloads.host),
+                    replace(verification, part=self.workloads.host),
+                ),
+            },
         )
         self.metrics = Metrics()
         self._measure()
@@ -70,3 +81,4 @@ class Service:
         self.metrics.collect(EngineLateness(self.hosts.list))
         for topic in ("personas", "workloads"):
             gauge(f"watches_{topic}", f"Watches open on {topic}", partial(self.feed.watchers, topic))
+        gauge("watches_hosts", "Agents that follow", partial(self.feed.watchers, HOST_FEED))

@@ -79,6 +79,7 @@ class SqliteStore(Tables):
             _write(self._connection, events, self._forget_to(len(events)))
             self._disk.want(asyncio.get_running_loop())
             self.apply(events)
+            await asyncio.sleep(0)  # watchers first: an agent waits for its event, a client for the disk
         return events
 
     async def settled(self) -> None:

@@ -13,7 +13,7 @@ listeners; it may be acknowledged to a client when ``settled`` has returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -59,10 +59,14 @@ Change = Put | Delete
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a committed change did. For DELETED the record is the last value, at the deletion's revision."""
+    """What a committed change did. For DELETED the record is the last value, at the deletion's revision.
+
+    ``before`` is the record that a change replaced; history does not keep it.
+    """
 
     type: EventType
     record: Record
+    before: Record | None = field(default=None, compare=False)
 
     @property
     def revision(self) -> int:

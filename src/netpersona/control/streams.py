@@ -27,13 +27,15 @@ Since = Annotated[
 ]
 
 
-def stream(feed: Feed, topic: str, request: Request, revision: int | None) -> StreamingResponse:
+def stream(
+    feed: Feed, topic: str, request: Request, revision: int | None, part: str = ""
+) -> StreamingResponse:
     """Raises Gone if ``revision`` (or a browser's Last-Event-ID) is no longer held."""
     events = SSE in request.headers.get("accept", "")
     resumed = request.headers.get("last-event-id", "")
-    if events and resumed.isascii() and resumed.isdigit() and len(resumed) < 19:
+    if events and not part and resumed.isascii() and resumed.isdigit() and len(resumed) < 19:
         revision = int(resumed)
-    subscription = feed.watch(topic, revision)
+    subscription = feed.watch(topic, revision, part)
     lines = _lines(subscription, feed, _sse if events else _ndjson)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines, media_type=SSE if events else NDJSON, headers=headers)

@@ -73,7 +73,7 @@ class Tables:
             revision = self.revision + len(events) + 1
             if isinstance(change, Put):
                 kind = EventType.MODIFIED if found else EventType.ADDED
-                events.append(Event(kind, Record(change.kind, change.key, revision, change.value)))
+                events.append(Event(kind, Record(change.kind, change.key, revision, change.value), found))
             elif found:
                 events.append(
                     Event(EventType.DELETED, Record(change.kind, change.key, revision, found.value))

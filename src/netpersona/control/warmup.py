@@ -34,6 +34,7 @@ async def warm_up() -> None:
     await ask("POST", "/v1/workloads", json.dumps(_WORKLOAD).encode())
     await ask("PUT", "/v1/workloads/warm/persona?wait=1ms", b'{"persona_id": "warm", "ttl": "1s"}')
     await ask("PUT", "/v1/workloads/warm/persona?dry_run=1", b'{"persona_id": "warm"}')
+    await ask("PUT", "/v1/workloads/warm/persona", b'{"persona_id": "warm"}')
     await ask("GET", "/vms/warm/persona")
     await ask("POST", "/v1/workloads", b'{"a": 1}')
     for path in (

@@ -34,6 +34,13 @@ class Workloads:
             "status": self._statuses.get(record.key),
         }
 
+    def host(self, record: Record) -> str:
+        """The host of a workload, or of the workload that a record such as a verification belongs to."""
+        owner = (
+            record if record.kind == WORKLOADS else self._store.get(WORKLOADS, record.key.partition("/")[0])
+        )
+        return str(owner.value["spec"]["host"]) if owner else ""
+
     def resources(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         return [self.resource(record) for record in records]
 
@@ -94,6 +101,18 @@ class Workloads:
         value = {"spec": spec, "sequence": self._store.revision, "assignment": None, "previous": None}
         events = await self._store.commit([Put(WORKLOADS, workload_id, value, 0)])
         return events[0].record
+
+
+def wanted_resource(record: Record) -> dict[str, Any]:
+    """What an agent needs to know of a workload."""
+    value = record.value
+    return {
+        "workload_id": record.key,
+        "revision": record.revision,
+        "spec": value["spec"],
+        "assignment": value["assignment"],
+        "sequence": value["sequence"],
+    }
 
 
 def _plan(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

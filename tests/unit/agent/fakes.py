@@ -55,8 +55,8 @@ class FakeManager:
         self.failing = 0
         self.told_all = asyncio.Event()
 
-    async def watch(self, kind: str = "workloads") -> AsyncIterator[Event]:
-        del kind
+    async def watch(self, kind: str = "workloads", host: str | None = None) -> AsyncIterator[Event]:
+        del kind, host
         if not self.watches:
             await asyncio.Event().wait()
         for event in self.watches.pop(0):

@@ -1,11 +1,10 @@
 import asyncio
-import json
 from collections.abc import Callable
 
 import httpx2
 import pytest
 
-from netpersona.agent.manager_client import Event, HttpManager, ManagerRefused, ManagerUnreachable
+from netpersona.agent.manager_client import HttpManager, ManagerRefused, ManagerUnreachable
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
@@ -13,30 +12,6 @@ Answer = Callable[[httpx2.Request], httpx2.Response]
 def manager_that(answers: Answer, monkeypatch: pytest.MonkeyPatch) -> HttpManager:
     monkeypatch.setattr(httpx2, "AsyncHTTPTransport", lambda **_: httpx2.MockTransport(answers))
     return HttpManager("http://manager:8470", token="secret")
-
-
-async def drain(manager: HttpManager) -> list[Event]:
-    events: list[Event] = []
-    try:
-        async for event in manager.watch():
-            events.append(event)
-    except ManagerUnreachable:
-        return events
-    raise AssertionError("a watch never ends quietly")
-
-
-def test_a_watch_is_read_line_by_line_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [{"type": "ADDED", "object": {"workload_id": "web"}}, {"type": "BOOKMARK", "object": {}}]
-    asked: list[httpx2.Request] = []
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
-        return httpx2.Response(200, text="".join(json.dumps(line) + "\n" for line in lines))
-
-    events = asyncio.run(drain(manager_that(answer, monkeypatch)))
-    assert [event.kind for event in events] == ["ADDED", "BOOKMARK"]
-    assert asked[0].url.params["watch"] == "1"
-    assert asked[0].headers["authorization"] == "Bearer secret"
 
 
 @pytest.mark.parametrize("status", [410, 429, 500, 503])

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from netpersona.control import FakeStore, Service
+from netpersona.control.conditions import Condition
 from netpersona.control.feed import Message
 from netpersona.control.models import NewWorkload, VerificationRequest, VerificationResult
 from netpersona.control.problems import Gone
+from netpersona.control.service import HOST_FEED
 
 
 def told(messages: list[Message]) -> list[tuple[str, Any]]:
@@ -18,8 +20,12 @@ def told(messages: list[Message]) -> list[tuple[str, Any]]:
     return [(e["type"], e["object"].get("workload_id", e["object"].get("persona_id"))) for e in events]
 
 
-async def add(service: Service, name: str) -> None:
-    await service.workloads.create(NewWorkload(workload_id=name, kind="vm", interface="tap0"))
+def on_host(name: str, host: str = "local") -> NewWorkload:
+    return NewWorkload(workload_id=name, kind="vm", interface="tap0", host=host)
+
+
+async def add(service: Service, name: str, host: str = "local") -> None:
+    await service.workloads.create(on_host(name, host))
 
 
 def test_a_new_watch_starts_with_what_is_there(service: Service) -> None:
@@ -88,5 +94,28 @@ def test_a_revision_that_is_not_held_is_gone(clock: Any, revision: int) -> None:
             await add(service, name)
         with pytest.raises(Gone, match="list again"):
             service.feed.watch("workloads", revision)
+
+    asyncio.run(story())
+
+
+def test_a_host_is_told_of_its_own_and_of_what_leaves_it(service: Service) -> None:
+    async def story() -> None:
+        await add(service, "mine", "a")
+        await add(service, "theirs", "b")
+        watch = service.feed.watch(HOST_FEED, None, "a")
+        service.report_status("mine", {"phase": "missing", "applied_sequence": 0})
+        await service.verifications.request("theirs", VerificationRequest())
+        await service.verifications.request("mine", VerificationRequest())
+        await service.workloads.replace("theirs", on_host("theirs", "c"), Condition(if_match="*"))
+        await service.workloads.replace("mine", on_host("mine", "b"), Condition(if_match="*"))
+        await service.workloads.delete("mine")
+        messages = await watch.take()
+        assert told(messages) == [
+            ("ADDED", "mine"),
+            ("BOOKMARK", None),
+            ("VERIFY", "mine"),
+            ("MODIFIED", "mine"),
+        ]
+        assert "status" not in json.loads(messages[0].body)["object"]
 
     asyncio.run(story())

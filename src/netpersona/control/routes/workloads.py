@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from netpersona.control import models
 from netpersona.control.answers import BODY, answer, answers, model_body
 from netpersona.control.bodies import read_model, read_object, validate
 from netpersona.control.desk import WORKLOADS
 from netpersona.control.pages import Cursor, Limit, page
-from netpersona.control.problems import NotFound, Unprocessable
+from netpersona.control.problems import Detail, NotFound, Unprocessable
 from netpersona.control.routes.common import CONDITIONAL, ConditionOf, DryRun, ServiceOf, WorkloadId, written
+from netpersona.control.service import HOST_FEED
 from netpersona.control.streams import Since, Watch, stream
 
 router = APIRouter(prefix="/v1/workloads", tags=["workloads"])
+
+HostPart = Annotated[str | None, Query(max_length=200, description="Only what the agent of this host needs")]
 
 
 @router.post(
@@ -34,10 +39,22 @@ async def list_workloads(
     service: ServiceOf,
     watch: Watch = False,
     revision: Since = None,
+    host: HostPart = None,
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> Response:
-    """List workloads by name, or watch them, their status and their verifications."""
+    """List workloads by name, or watch them, their status and their verifications.
+
+    With host, a watch is what the agent of that host needs: its workloads (one that moves to another host is
+    told once more) and their verifications, without statuses.
+    """
+    if host is not None and (not watch or revision is not None):
+        problem = Detail(
+            "/host", "host goes with watch=1 and without revision", "write ?watch=1&host=NAME", "query"
+        )
+        raise Unprocessable(problem.detail, errors=[problem])
+    if host is not None:
+        return stream(service.feed, HOST_FEED, request, None, host)
     if watch:
         return stream(service.feed, "workloads", request, revision)
     return answer(page(service.store, WORKLOADS, limit, cursor, service.workloads.resources))
