@@ -99,9 +99,12 @@ def _dress(document: Mapping[str, Any]) -> Dress:
     return Dress(str(document["persona_id"]), int(document.get("persona_revision") or 0), text)
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def canonical_text(persona: Mapping[str, Any]) -> str:
     """Equal for equal documents, whatever the order of their keys."""
-    return json.dumps(persona, sort_keys=True, separators=(",", ":"))
+    return _canonical(persona)
 
 
 def _instant(text: str) -> datetime:

@@ -15,7 +15,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -69,7 +69,7 @@ class Journal:
         """Write ahead. Does nothing when it is on record already. Raises OSError (disk full)."""
         if self.records.get(record.workload_id) == record:
             return
-        self._append(asdict(record))
+        self._append(vars(record))
         self.records[record.workload_id] = record
 
     def forget(self, workload_id: str) -> None:
@@ -131,7 +131,7 @@ class Journal:
     def _rewrite(self) -> int:
         """A new file in the place of the old one, open for appending. OSError: the old one is untouched."""
         aside = self._path.with_suffix(".new")
-        lines = (asdict(record) for record in self.records.values())
+        lines = (vars(record) for record in self.records.values())
         content = _line({"boot": self._boot}) + b"".join(map(_line, lines))
         aside.unlink(missing_ok=True)
         file = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -152,8 +152,11 @@ def _write_all(file: int, content: bytes) -> None:
         content = content[os.write(file, content) :]
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one a call
+
+
 def _line(document: Mapping[str, Any]) -> bytes:
-    body = json.dumps(document, separators=(",", ":")).encode()
+    body = _encode(document).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 

@@ -55,9 +55,12 @@ def message(type_: str, revision: int, resource: Mapping[str, Any]) -> Message:
     return Message(type_, revision, dumps({"type": type_, "revision": revision, "object": resource}))
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def dumps(value: Any) -> bytes:
     """Compact JSON; ``value`` holds no NaN."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _encode(value).encode()
 
 
 class Feed:

@@ -162,9 +162,12 @@ def _write(connection: sqlite3.Connection, events: Sequence[Event], forget_to: i
         raise
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 def _write_event(connection: sqlite3.Connection, event: Event) -> None:
     record = event.record
-    value = json.dumps(record.value, separators=(",", ":"), ensure_ascii=False)
+    value = _encode(record.value)
     if event.type is EventType.DELETED:
         connection.execute("DELETE FROM records WHERE kind = ? AND key = ?", (record.kind, record.key))
     else:
