@@ -119,16 +119,21 @@ impl Kernel {
     }
 
     /// "tcx", "clsact", or "clsact-made" if the qdisc was not there before.
+    ///
+    /// Without the GIL: the kernel may wait for RCU (10 to 20 ms), and a switch must not wait with it.
     #[pyo3(signature = (link, program, ifindex, hook, tcx=true))]
     fn attach(
         &self,
+        py: Python<'_>,
         link: &str,
         program: &str,
         ifindex: u32,
         hook: &str,
         tcx: bool,
     ) -> PyResult<&'static str> {
-        let mechanism = attach::attach(&self.pins, link, program, ifindex, parse_hook(hook)?, tcx)?;
+        let hook = parse_hook(hook)?;
+        let mechanism =
+            py.detach(|| attach::attach(&self.pins, link, program, ifindex, hook, tcx))?;
         Ok(match mechanism {
             Mechanism::Tcx => "tcx",
             Mechanism::Clsact { made_qdisc: false } => "clsact",
@@ -136,13 +141,10 @@ impl Kernel {
         })
     }
 
-    fn detach(&self, link: &str, ifindex: u32, hook: &str) -> PyResult<()> {
-        Ok(attach::detach(
-            &self.pins,
-            link,
-            ifindex,
-            parse_hook(hook)?,
-        )?)
+    /// Without the GIL, as `attach`.
+    fn detach(&self, py: Python<'_>, link: &str, ifindex: u32, hook: &str) -> PyResult<()> {
+        let hook = parse_hook(hook)?;
+        Ok(py.detach(|| attach::detach(&self.pins, link, ifindex, hook))?)
     }
 
     fn write_slot(&self, slot: usize, policy: &[u8], conditions: &[u8]) -> PyResult<()> {
@@ -183,20 +185,8 @@ impl Kernel {
     }
 
     /// (ifindex, attachment, facing) of all.
-    fn enlisted(&self) -> PyResult<Vec<(u32, u32, u32)>> {
-        let mut all = Vec::new();
-        for key in self.attachments.keys() {
-            let Some(value) = self
-                .attachments
-                .lookup(&key, MapFlags::ANY)
-                .map_err(os_error)?
-            else {
-                continue; // struck meanwhile
-            };
-            let value: Attachment = pod("attachment", &value)?;
-            all.push((pod("ifindex", &key)?, value.attachment, value.facing));
-        }
-        Ok(all)
+    fn enlisted(&self, py: Python<'_>) -> PyResult<Vec<(u32, u32, u32)>> {
+        py.detach(|| self.list())
     }
 
     fn counters<'py>(
@@ -312,6 +302,22 @@ impl Kernel {
 }
 
 impl Kernel {
+    fn list(&self) -> PyResult<Vec<(u32, u32, u32)>> {
+        let mut all = Vec::new();
+        for key in self.attachments.keys() {
+            let Some(value) = self
+                .attachments
+                .lookup(&key, MapFlags::ANY)
+                .map_err(os_error)?
+            else {
+                continue; // struck meanwhile
+            };
+            let value: Attachment = pod("attachment", &value)?;
+            all.push((pod("ifindex", &key)?, value.attachment, value.facing));
+        }
+        Ok(all)
+    }
+
     fn sum_counters(&self, index: usize) -> PyResult<Counters> {
         let key = u32::try_from(index)
             .expect("lane_index is in range")

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import structlog
 
-from netpersona.agent.desired import Workload, parse_workload
+from netpersona.agent.desired import Workload, dresses, parse_workload
 from netpersona.agent.dresser import Dresser, Hold
 from netpersona.agent.journal import Journal, Record
 from netpersona.agent.reconcile import Action, Detach, Moment, plan_attachments
@@ -27,6 +27,11 @@ from netpersona.agent.wardrobe import Wardrobe
 from netpersona.agent.workloads import Found, Locate, Missing, Place, Refused, Unknown, rivals
 from netpersona.datapath import Attached, Datapath, DatapathError, Endpoint
 from netpersona.persona import PersonaError
+
+STRIDE = 16
+"""Workloads that a pass compares before it lets a switch go first: less than half a millisecond."""
+LOOK_UPS = 8
+"""Workloads in place that a pass looks up again, in turn; each takes some milliseconds of the worker."""
 
 T = TypeVar("T")
 
@@ -52,9 +57,12 @@ class Agent:
         self.wardrobe = Wardrobe()
         self._dresser = Dresser(datapath, journal, self.wardrobe, moment)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netlink")
+        self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
+        self._compiling: dict[str, asyncio.Task[None]] = {}
         self._passing = asyncio.Lock()
         self.charges: dict[str, Charge] = {}
         self.synced = False
+        self._turn = 0
         self.wake = asyncio.Event()
 
     def adopt(self) -> None:
@@ -92,21 +100,36 @@ class Agent:
         self.charges.pop(workload_id, None)
         self.wake.set()
 
-    async def reconcile(self, *, everything: bool = False) -> None:
-        """One pass. `everything` looks every workload up again, not just those not in place."""
+    async def reconcile(self, *, again: int = 0) -> None:
+        """One pass: looks up what is not in place, and `again` of those that are, then compares all."""
         async with self._passing:
             attached = await self._in_worker(self._datapath.attached)
             self._drop_vanished(attached)
-            asked = [c.workload for c in self.charges.values() if everything or not c.located]
+            asked = [c.workload for c in self.charges.values() if not c.located] + self._in_turn(again)
             places = await self._in_worker(lambda: {w.workload_id: self._locate(w) for w in asked})
             await self._move(self._settle(places), attached)
-            for charge in list(self.charges.values()):
-                if charge.located:
-                    self._dress(charge)
+            await self._dress_all()
 
     def close(self) -> None:
-        """Let the worker finish; leaves enforcement as it is."""
+        """Let the workers finish; leaves enforcement as it is."""
+        for task in self._compiling.values():
+            task.cancel()
+        self._compiler.shutdown(cancel_futures=True)
         self._worker.shutdown()
+
+    def _in_turn(self, count: int) -> list[Workload]:
+        """The next of the workloads in place."""
+        there = [charge.workload for charge in self.charges.values() if charge.located]
+        start, self._turn = self._turn, self._turn + count
+        return [there[at % len(there)] for at in range(start, start + min(count, len(there)))]
+
+    async def _dress_all(self) -> None:
+        for number, charge in enumerate(list(self.charges.values())):
+            if number % STRIDE == STRIDE - 1:
+                await asyncio.sleep(0)
+            # It may have been deleted, or moved, while others were served.
+            if charge.located and self.charges.get(charge.workload.workload_id) is charge:
+                self._dress(charge)
 
     def _expect(self, workload: Workload) -> bool:
         """Note what is wanted; True if it must be looked for."""
@@ -149,7 +172,7 @@ class Agent:
             if charge.hold is None:
                 self._say(charge, "error", place.reason)
             return
-        charge.applied_sequence = -1
+        charge.applied_sequence, charge.dressed = -1, None
         self._remember(charge.workload)
         self._say(charge, "missing" if isinstance(place, Missing) else "refused", place.reason)
 
@@ -205,19 +228,54 @@ class Agent:
         attachment = await self._in_worker(lambda: self._datapath.attach(endpoint.interface, endpoint.facing))
         name = charge.workload.workload_id
         _log.info("attached", workload=name, interface=endpoint.interface, attachment=attachment)
-        charge.hold = Hold(attachment, endpoint.ifindex)
+        charge.hold, charge.dressed = Hold(attachment, endpoint.ifindex), None
         charge.located = charge.workload.place == place
 
     def _dress(self, charge: Charge) -> None:
+        """At once where the personas are compiled, else once they are; no work where nothing changed."""
         if charge.hold is None:
             return
         try:
-            worn = self._dresser.dress(charge.workload, charge.hold)
+            if charge.dressed == (charge.workload, self._datapath.binding(charge.hold.attachment)):
+                self._say(charge, "attached", "")
+            elif self.wardrobe.lacks(charge.workload.assignment):
+                self._compile(charge)
+            else:
+                self._put_on(charge, charge.hold)
         except (PersonaError, DatapathError, OSError) as error:
             self._say(charge, "error", str(error))
-            return
+
+    def _compile(self, charge: Charge) -> None:
+        name = charge.workload.workload_id
+        if name not in self._compiling:
+            self._compiling[name] = asyncio.get_running_loop().create_task(self._compile_and_dress(charge))
+
+    async def _compile_and_dress(self, charge: Charge) -> None:
+        name, wanted = charge.workload.workload_id, dresses(charge.workload.assignment)
+        try:
+            for dress in wanted:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._compiler, self.wardrobe.compiled, dress
+                )
+        except PersonaError as error:
+            self._say(charge, "error", str(error))
+            if wanted == dresses(charge.workload.assignment):
+                return
+        finally:
+            del self._compiling[name]
+        if charge.located and self.charges.get(name) is charge:
+            self._dress(charge)
+
+    async def compiled(self) -> None:
+        """Returns when nothing waits for a persona to be compiled."""
+        while self._compiling:
+            await asyncio.gather(*self._compiling.values())
+
+    def _put_on(self, charge: Charge, hold: Hold) -> None:
+        worn = self._dresser.dress(charge.workload, hold)
         news = charge.applied_sequence != worn.sequence
         charge.applied_sequence, charge.warnings = worn.sequence, worn.warnings
+        charge.dressed = (charge.workload, worn.binding)
         self._say(charge, "attached", "", news=news)
 
     def _say(self, charge: Charge, phase: Phase, message: str, *, news: bool = False) -> None:

@@ -31,6 +31,11 @@ class Assignment:
     fallback: Dress | None = None
 
 
+def dresses(assignment: Assignment | None) -> list[Dress]:
+    """The personas that an assignment names."""
+    return [dress for dress in (assignment.worn, assignment.fallback) if dress] if assignment else []
+
+
 @dataclass(frozen=True)
 class Workload:
     """A workload of this host. `facing` is `auto`, `workload` or `network`.

@@ -25,7 +25,7 @@ class Worn:
     """What a binding says after `Dresser.dress`."""
 
     sequence: int
-    generation: int
+    binding: Binding
     warnings: tuple[str, ...]
 
 
@@ -51,7 +51,7 @@ class Dresser:
                 hold.attachment, wish.slot, expires_ns=wish.expires_ns, fallback_slot=wish.fallback_slot
             )
             binding = self._datapath.binding(hold.attachment)
-        return Worn(workload.sequence, binding.generation, self._warnings(workload.assignment))
+        return Worn(workload.sequence, binding, self._warnings(workload.assignment))
 
     def _wish(self, workload: Workload, hold: Hold, binding: Binding, moment: Moment) -> Wish:
         assignment = workload.assignment

@@ -17,7 +17,7 @@ _VOLATILE = frozenset({"observed_at", "engine"})
 """Keys that change by themselves; they alone are not worth a request."""
 
 
-BATCH = 16
+BATCH = 4
 """Statuses of one request. The manager takes them in a few milliseconds, which a switch may have to wait."""
 
 

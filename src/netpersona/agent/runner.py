@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from netpersona.agent.agent import Agent
+from netpersona.agent.agent import LOOK_UPS, Agent
 from netpersona.agent.backoff import Backoff
 from netpersona.agent.follower import Follower
 from netpersona.agent.foresight import foresee
@@ -30,8 +30,6 @@ from netpersona.datapath import Datapath, DatapathError
 
 POLL_S = 1.0
 """How soon an interface that came, went or was made again is noticed."""
-FULL_PASSES = 30
-"""Every so many passes look everything up again."""
 REPORT_S = 5.0
 """How often counters are sent where they moved, and how often the host is."""
 
@@ -75,19 +73,17 @@ class Runner:
             self._agent.close()
 
     async def _passes(self) -> None:
-        count = 0
         while True:
-            await self._pass(everything=count % FULL_PASSES == 0)
-            count += 1
+            await self._pass()
             try:
                 await asyncio.wait_for(self._agent.wake.wait(), POLL_S)
             except TimeoutError:
                 continue
 
-    async def _pass(self, *, everything: bool) -> None:
+    async def _pass(self) -> None:
         self._agent.wake.clear()
         try:
-            await self._agent.reconcile(everything=everything)
+            await self._agent.reconcile(again=LOOK_UPS)
         except DatapathError as error:
             _log.error("a pass failed; trying again", error=str(error))
 

@@ -18,7 +18,8 @@ class Charge:
     """What this agent knows of one workload.
 
     `located`: `hold` is where the workload is, as far as the last pass could see.
-    `applied_sequence` is -1 until something was applied.
+    `applied_sequence` is -1 until something was applied. `dressed` is what was put on last, and what the
+    binding said then: as long as both stand, there is nothing to do.
     """
 
     workload: Workload
@@ -28,6 +29,7 @@ class Charge:
     located: bool = False
     applied_sequence: int = -1
     warnings: tuple[str, ...] = field(default=())
+    dressed: tuple[Workload, Binding] | None = None
 
 
 @dataclass(frozen=True)

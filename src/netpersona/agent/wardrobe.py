@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from netpersona.agent.desired import Dress, canonical_text
+from netpersona.agent.desired import Assignment, Dress, canonical_text, dresses
 from netpersona.persona import CompiledPersona, compile_persona, from_mapping
 
 CAPACITY = 512
@@ -22,6 +22,11 @@ class Wardrobe:
         self._capacity = capacity
         self._kept: OrderedDict[str, CompiledPersona] = OrderedDict()
         self._lock = threading.Lock()
+
+    def lacks(self, assignment: Assignment | None) -> bool:
+        """Whether `compiled` would have to compile for this assignment: up to ten milliseconds."""
+        with self._lock:
+            return any(dress.document not in self._kept for dress in dresses(assignment))
 
     def compiled(self, dress: Dress) -> CompiledPersona:
         """Compile, or remember. Raises PersonaError for a document this version does not know."""

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.agent.fakes import CountingDatapath, assignment, endpoint, workload_document
 
 from netpersona.agent.agent import Agent
-from netpersona.agent.desired import Workload, parse_workload
+from netpersona.agent.desired import Workload, dresses, parse_workload
 from netpersona.agent.journal import Journal, Record
 from netpersona.agent.reconcile import Moment
 from netpersona.agent.workloads import Found, Missing, Place, Refused, Unknown
@@ -55,8 +55,12 @@ class Host:
                 lambda: self.now,
                 self.changed.append,
             )
+            for name in ("slow", "fast"):
+                for dress in dresses(workload("any", name).assignment):
+                    agent.wardrobe.compiled(dress)
             agent.adopt()
             await steps(agent)
+            agent.close()
             return agent
 
         return asyncio.run(life())
@@ -83,6 +87,7 @@ def wanting(*workloads: Workload) -> Callable[[Agent], Awaitable[None]]:
     async def steps(agent: Agent) -> None:
         agent.replace_all(workloads)
         await agent.reconcile()
+        await agent.compiled()
 
     return steps
 
@@ -121,8 +126,75 @@ def test_passes_are_idempotent(host: Host) -> None:
         await wanting(workload("web", "slow", 1))(agent)
         switches = len(host.datapath.switches)
         for _ in range(3):
-            await agent.reconcile(everything=True)
+            await agent.reconcile(again=8)
         assert len(host.datapath.switches) == switches
+
+    host.run(steps)
+
+
+def test_a_pass_over_what_stands_reads_its_binding_and_no_more(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        host.datapath.dies_after(2)  # attached, and one binding
+        await agent.reconcile()
+        assert phase(agent) == "attached"
+
+    host.run(steps)
+
+
+def test_a_binding_that_somebody_else_changed_is_put_right(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        slot, hold = host.worn(agent, "web")[1], agent.charges["web"].hold
+        assert hold is not None
+        host.datapath.switch(hold.attachment, 0)
+        await agent.reconcile()
+        assert host.worn(agent, "web")[1] == slot
+
+    host.run(steps)
+
+
+def test_a_persona_is_compiled_beside_the_loop_and_the_newest_wish_wins(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        switches = len(host.datapath.switches)
+        agent.want(workload("web", "unheard", 2))
+        assert len(host.datapath.switches) == switches  # not on the loop
+        agent.want(workload("web", "unknown", 3))
+        await agent.compiled()
+        assert agent.charges["web"].applied_sequence == 3
+        assert len(host.datapath.switches) == switches + 1
+
+    host.run(steps)
+
+
+def test_a_workload_that_goes_while_its_persona_is_compiled_is_left_alone(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        switches = len(host.datapath.switches)
+        agent.want(workload("web", "unheard", 2))
+        agent.unwant("web")
+        await agent.compiled()
+        assert len(host.datapath.switches) == switches
+
+    host.run(steps)
+
+
+def test_everything_in_place_is_looked_up_in_turn(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web"), workload("db"))(agent)
+        asked: list[str] = []
+        look_up = host.places
+
+        class Noting(dict[str, Place]):
+            def __getitem__(self, name: str) -> Place:
+                asked.append(name)
+                return look_up[name]
+
+        host.places = Noting(look_up)
+        for _ in range(4):
+            await agent.reconcile(again=1)
+        assert asked == ["web", "db", "web", "db"]
 
     host.run(steps)
 
@@ -249,7 +321,7 @@ def test_a_failed_look_up_leaves_what_is_attached(host: Host) -> None:
         await wanting(workload("web", "slow", 1))(agent)
         was = host.worn(agent, "web")
         host.places["web"] = Unknown("netlink broke")
-        await agent.reconcile(everything=True)
+        await agent.reconcile(again=8)
         assert host.worn(agent, "web") == was
         assert len(host.datapath.attached()) == 1
 
@@ -270,6 +342,7 @@ def test_a_persona_that_cannot_be_read_keeps_the_old_one_on(host: Host) -> None:
         was = host.worn(agent, "web")
         broken = {"persona_id": "odd", "persona_revision": 1, "persona": {"persona_id": "odd", "mtu": -1}}
         agent.want(parse_workload(workload_document("web", assignment=broken, sequence=2)))
+        await agent.compiled()
         assert host.worn(agent, "web") == was
         assert phase(agent) == "error"
         assert "mtu" in agent.charges["web"].message
