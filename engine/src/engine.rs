@@ -21,6 +21,7 @@ use crate::histogram::Histogram;
 use crate::icmp;
 use crate::layout::{DetourHeader, EngineStats, LaneStats, DETOUR_TOO_BIG, HEARTBEAT_NS};
 use crate::memory::{Memory, MAX_LANES};
+use crate::pace::{Pace, GATHER_NS, LOOK_NS};
 use crate::packet::Packet;
 use crate::tap::{Port, Tap};
 use crate::wakeup::Wakeups;
@@ -88,10 +89,14 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), EngineError> {
     let mut engine = Engine::new(tap, memory, Monotonic, entropy(), config.memory);
     let mut wakeups = Wakeups::default();
     while !stop.load(Ordering::Relaxed) {
-        let wake = engine.turn().map_err(tap_error)?;
-        if wake > Monotonic.now() + NEAR_NS {
-            let deadline = wakeups.deadline(Monotonic.now(), wake);
-            sleeper.wait(deadline).map_err(EngineError::Wait)?;
+        let rest = engine.turn().map_err(tap_error)?;
+        if rest.until > Monotonic.now() + NEAR_NS {
+            let deadline = wakeups.deadline(Monotonic.now(), rest.until);
+            let slept = match rest.lazily {
+                true => sleeper.sleep(deadline),
+                false => sleeper.wait(deadline),
+            };
+            slept.map_err(EngineError::Wait)?;
             wakeups.woken(Monotonic.now(), deadline);
             engine.woken();
         }
@@ -104,6 +109,14 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), EngineError> {
 /// Seeds personas that name no seed; what is in force is in the lanes' statistics.
 fn entropy() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+/// How long there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    pub until: u64,
+    /// Packets that come meanwhile may wait until then; else they end the rest.
+    pub lazily: bool,
 }
 
 /// The state machine behind [`run`].
@@ -124,6 +137,11 @@ pub struct Engine<P, C> {
     next_tick: u64,
     /// Told to end: the heart does not beat any more.
     leaving: bool,
+    pace: Pace,
+    /// When the port was last found empty.
+    looked: u64,
+    /// Some lane's packets may have to leave sooner than it would do to look for them.
+    hurried: bool,
 }
 
 impl<P: Port, C: Clock> Engine<P, C> {
@@ -151,16 +169,18 @@ impl<P: Port, C: Clock> Engine<P, C> {
             head: Head::default(),
             next_tick: now,
             leaving: false,
+            pace: Pace::default(),
+            looked: now,
+            hurried: false,
         }
     }
 
-    /// Reads a batch and writes what is due; returns when to be called again: not later than
-    /// that, but sooner when there is something to read.
+    /// Reads a batch and writes what is due; returns when to be called again.
     ///
     /// # Errors
     /// What the port says to a read, other than that there is nothing.
-    pub fn turn(&mut self) -> io::Result<u64> {
-        let mut more = true;
+    pub fn turn(&mut self) -> io::Result<Rest> {
+        let (mut more, before) = (true, self.stats.reads);
         for _ in 0..BATCH {
             let now = self.clock.now();
             self.depart(now);
@@ -169,8 +189,11 @@ impl<P: Port, C: Clock> Engine<P, C> {
                 break;
             }
         }
-        self.tick(more);
-        Ok(if more { 0 } else { self.next_wake() })
+        let now = self.clock.now();
+        self.tick(now, more);
+        self.pace.note(now, self.stats.reads - before);
+        self.looked = now;
+        Ok(self.rest(more))
     }
 
     /// Notes that the thread slept and was woken.
@@ -178,12 +201,32 @@ impl<P: Port, C: Clock> Engine<P, C> {
         self.stats.wakeups += 1;
     }
 
-    fn next_wake(&self) -> u64 {
-        let departure = self
-            .departures
-            .peek()
-            .map_or(u64::MAX, |Reverse((due, _))| *due);
-        departure.min(self.next_tick)
+    fn rest(&self, more: bool) -> Rest {
+        let lazily = self.pace.is_fast() && !self.hurried;
+        let until = match lazily {
+            _ if more => 0,
+            true => self.gathered().min(self.looked + LOOK_NS),
+            false => self.next_departure(),
+        };
+        Rest {
+            until: until.min(self.next_tick),
+            lazily,
+        }
+    }
+
+    fn next_departure(&self) -> u64 {
+        let next = self.departures.peek();
+        next.map_or(u64::MAX, |Reverse((due, _))| *due)
+    }
+
+    /// When the departures that are near the next one can go with it.
+    fn gathered(&self) -> u64 {
+        let next = self.departures.peek();
+        next.map_or(u64::MAX, |Reverse((due, index))| {
+            let way = self.ways[*index].as_deref();
+            let last = way.and_then(|way| way.last_due_by(due + GATHER_NS));
+            last.map_or(*due, |last| last.max(*due))
+        })
     }
 
     /// Reads one packet; `false` when there is none.
@@ -222,6 +265,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
             drop(buffer);
         } else {
             let mtu = way.follow(detour, memory);
+            self.hurried |= way.is_quicker(2 * LOOK_NS);
             let frame = Frame::new(buffer, detour, shape);
             if detour.flags & DETOUR_TOO_BIG != 0 && mtu > 0 {
                 self.admit_fitted(now, detour, &frame, mtu);
@@ -323,11 +367,11 @@ impl<P: Port, C: Clock> Engine<P, C> {
     }
 
     /// Beats, looks for switches that no packet showed, and publishes what changed, every 20 ms.
-    fn tick(&mut self, more: bool) {
-        let now = self.clock.now();
+    fn tick(&mut self, now: u64, more: bool) {
         if now < self.next_tick {
             return;
         }
+        self.hurried = false;
         self.next_tick = now + HEARTBEAT_NS;
         if !self.leaving {
             self.memory.beat(now);
@@ -339,6 +383,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
                 self.departures.push(Reverse((due, index)));
             }
             way.tick(&self.memory, now, !more);
+            self.hurried |= way.is_quicker(2 * LOOK_NS);
             if way.is_over(&self.memory) {
                 *slot = None;
             }

@@ -115,6 +115,11 @@ impl<P: Packet> Lane<P> {
         self.pipe.next_due()
     }
 
+    /// The last time at or before `limit` that something on the line is due.
+    pub fn last_due_by(&self, limit: u64) -> Option<u64> {
+        self.pipe.last_due_by(limit)
+    }
+
     /// Hands out all that is due at or before `now`, with its due time, in order.
     pub fn poll(&mut self, now: u64, emit: impl FnMut(P, u64)) {
         self.poll_at_most(usize::MAX, now, emit);

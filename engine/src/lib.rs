@@ -28,6 +28,7 @@ pub mod loader;
 pub mod loss;
 pub mod memory;
 pub mod object;
+pub mod pace;
 pub mod packet;
 pub mod plan;
 pub mod rng;

@@ -90,6 +90,12 @@ impl<P: Packet> Line<P> {
         ordered.into_iter().chain(overtaking).min()
     }
 
+    /// The last due time at or before `limit` among what leaves in order.
+    pub fn last_due_by(&self, limit: u64) -> Option<u64> {
+        let within = self.ordered.partition_point(|entry| entry.due <= limit);
+        Some(self.ordered.get(within.checked_sub(1)?)?.due)
+    }
+
     /// Takes the first entry if it is due at or before `now`.
     pub fn pop_due(&mut self, now: u64) -> Option<Entry<P>> {
         if self.next_due()? > now {
@@ -148,6 +154,16 @@ mod tests {
     #[test]
     fn equals_leave_in_the_order_they_came() {
         assert_eq!(emitted(&[5, 3, 3, 5]), [(3, 1), (3, 2), (5, 0), (5, 3)]);
+    }
+
+    #[test]
+    fn the_last_within_a_limit_is_found() {
+        let mut line = Line::new();
+        for (id, due) in (0..).zip([3, 5, 5, 9, 4]) {
+            line.push(due, Cargo::new(id, 1, 100), Share::whole());
+        }
+        let found = [2, 3, 8, 20].map(|limit| line.last_due_by(limit));
+        assert_eq!(found, [None, Some(3), Some(5), Some(9)]);
     }
 
     #[test]

@@ -84,6 +84,11 @@ impl<P: Packet> Pipe<P> {
         service.into_iter().chain(self.line.next_due()).min()
     }
 
+    /// The last time at or before `limit` that something on the line is due.
+    pub fn last_due_by(&self, limit: u64) -> Option<u64> {
+        self.line.last_due_by(limit)
+    }
+
     /// Serves the queues up to `now`, each unit at the time that it is due. A
     /// `now` before an earlier one counts as that one.
     pub fn advance(&mut self, now: u64) {

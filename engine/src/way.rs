@@ -177,6 +177,20 @@ impl Way {
         Some(due)
     }
 
+    /// The last departure known at or before `limit`.
+    pub fn last_due_by(&self, limit: u64) -> Option<u64> {
+        self.lane.last_due_by(limit)
+    }
+
+    /// Whether a packet may have to leave within `delay_ns` of its arrival, or be served when it is read:
+    /// a bottleneck knows no arrival before its last.
+    pub fn is_quicker(&self, delay_ns: u64) -> bool {
+        self.followed.as_ref().is_some_and(|followed| {
+            let conditions = followed.plan.active || followed.mtu > 0;
+            conditions && (followed.plan.rate.is_some() || followed.plan.least_wait() < delay_ns)
+        })
+    }
+
     pub fn is_scheduled(&self, due: u64) -> bool {
         self.scheduled == due
     }

@@ -26,7 +26,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
         let start = self.clock.now();
         loop {
             self.hurry();
-            let wake = self.turn()?;
+            let wake = self.turn()?.until;
             let now = self.clock.now();
             let read_all = wake > now && now >= start + GRACE_NS;
             if now >= start + DRAIN_NS || read_all && self.is_settled() {
@@ -63,6 +63,6 @@ impl<P: Port, C: Clock> Engine<P, C> {
             .flatten()
             .for_each(|way| way.flush(now));
         self.next_tick = now;
-        self.tick(true);
+        self.tick(now, true);
     }
 }

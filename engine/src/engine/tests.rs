@@ -114,7 +114,7 @@ impl Bench {
     /// Runs the engine at `now`; what it wrote.
     fn turn_at(&mut self, now: u64) -> Vec<Vec<u8>> {
         self.clock.set(now);
-        while self.engine.turn().expect("the port is well") <= now {}
+        while self.engine.turn().expect("the port is well").until <= now {}
         std::mem::take(&mut self.port.0.borrow_mut().written)
     }
 
@@ -189,7 +189,7 @@ fn a_packet_leaves_after_its_delay_and_is_then_settled() {
     let mut bench = Bench::new();
     bench.send_plain(DELAYED, 1);
     assert!(bench.turn_at(START).is_empty());
-    assert_eq!(bench.engine.next_wake(), START + 10 * MS);
+    assert_eq!(bench.engine.next_departure(), START + 10 * MS);
     assert!(bench.turn_at(START + 10 * MS - 1).is_empty());
     assert_eq!(bench.settled(), 0);
     assert_eq!(bench.turn_at(START + 10 * MS).len(), 1);
@@ -279,7 +279,7 @@ fn it_beats_also_when_idle() {
         let now = START + beat * HEARTBEAT_NS;
         bench.turn_at(now);
         assert_eq!(bench.engine.memory.heartbeat(), now);
-        assert_eq!(bench.engine.next_wake(), now + HEARTBEAT_NS);
+        assert_eq!(bench.engine.rest(false).until, now + HEARTBEAT_NS);
     }
 }
 
