@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::buffer::{Buffer, Intake, Pool};
-use crate::clock::{Clock, Monotonic, Sleeper};
+use crate::clock::{run_first, Clock, Monotonic, Sleeper};
 use crate::fragment::{fit, Fitted};
 use crate::frame::{self, Frame, Head};
 use crate::histogram::Histogram;
@@ -88,6 +88,7 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), EngineError> {
     let mut sleeper = Sleeper::new(tap.as_fd()).map_err(EngineError::Wait)?;
     let mut engine = Engine::new(tap, memory, Monotonic, entropy(), config.memory);
     let mut wakeups = Wakeups::default();
+    run_first();
     while !stop.load(Ordering::Relaxed) {
         let rest = engine.turn().map_err(tap_error)?;
         if rest.until > Monotonic.now() + NEAR_NS {
