@@ -73,6 +73,15 @@ def tcp_bits_per_s(
     return float(report["end"]["sum_received"]["bits_per_second"])
 
 
+def tcp_goodput(
+    client: Workload, server: Workload, *, seconds: float, omit: int, flows: int
+) -> tuple[float, int]:
+    """Bits a second of all flows together as iperf3's receiver saw them, and segments sent again."""
+    options = ["--time", f"{seconds:g}", "--omit", str(omit), "--parallel", str(flows)]
+    end = _iperf3(client, server, server.ipv4, options, seconds + omit)["end"]
+    return float(end["sum_received"]["bits_per_second"]), int(end["sum_sent"]["retransmits"])
+
+
 def small_packets_per_s(client: Workload, server: Workload, *, seconds: float) -> float:
     """64-byte UDP datagrams that arrived, a second, sent as fast as one sender can."""
     options = ["--udp", "--bitrate", "0", "--length", "64", "--time", f"{seconds:g}"]
@@ -134,8 +143,8 @@ def settle_neighbours(workloads: list[Workload]) -> None:
         workload.namespace.run("ip", "-batch", "-", stdin="\n".join(lines) + "\n")
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
-    """Poll ``condition`` every 5 ms.
+def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str, every_s: float = 0.005) -> None:
+    """Poll ``condition``.
 
     Raises:
         TimeoutError: it did not come true; says ``what`` was waited for.
@@ -144,4 +153,4 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) ->
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {timeout_s} s")
-        time.sleep(0.005)
+        time.sleep(every_s)
