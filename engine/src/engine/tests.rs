@@ -465,3 +465,45 @@ fn an_engine_that_leaves_keeps_the_times_of_a_persona_that_fails_closed() {
         assert!((START + 300 * MS..START + 550 * MS).contains(&end), "{end}");
     }
 }
+
+/// A packet each 50 µs for 10 ms; where the engine rests afterwards.
+fn rest_after_dense(bench: &mut Bench, slot: u16) -> Rest {
+    for step in 0..200 {
+        bench.send_plain(slot, 1);
+        bench.turn_at(START + step * 50_000);
+    }
+    bench.engine.turn().expect("the port is well")
+}
+
+#[test]
+fn dense_packets_that_stay_are_looked_for_and_leave_together() {
+    let mut bench = Bench::new();
+    let rest = rest_after_dense(&mut bench, DELAYED);
+    assert!(rest.lazily);
+    assert_eq!(rest.until, START + 10 * MS + GATHER_NS);
+    bench.turn_at(START + 10 * MS);
+    let rest = bench.engine.turn().expect("the port is well");
+    let next = START + 10 * MS + 50_000;
+    assert_eq!((rest.lazily, rest.until), (true, next + GATHER_NS));
+}
+
+#[test]
+fn a_lane_whose_packets_leave_soon_is_waited_for() {
+    let mut bench = Bench::new();
+    assert!(!rest_after_dense(&mut bench, LOSSY).lazily);
+    let mut bench = Bench::new();
+    rest_after_dense(&mut bench, DELAYED);
+    bench.send(LOSSY, 0, |header| from_tap(plain_vnet(), header, &[1; 60]));
+    bench.turn_at(START + 10 * MS);
+    assert!(!bench.engine.turn().expect("the port is well").lazily);
+}
+
+#[test]
+fn few_packets_are_waited_for() {
+    let mut bench = Bench::new();
+    for step in 0..20 {
+        bench.send_plain(DELAYED, 1);
+        bench.turn_at(START + step * MS);
+    }
+    assert!(!bench.engine.turn().expect("the port is well").lazily);
+}
