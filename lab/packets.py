@@ -48,7 +48,7 @@ def packet_figures(host: Dressed) -> Iterator[Figure]:
     host.wear(TEN_MS)
     with ExitStack() as stack:
         for workload in (host.subject, host.peer):
-            stack.enter_context(_sink(workload))
+            stack.enter_context(sink(workload))
         _leave_bridge_unfiltered(host)
         yield from _figures(host)
 
@@ -102,7 +102,7 @@ def pace(
     )
 
 
-def _sink(workload: Workload) -> socket.socket:
+def sink(workload: Workload) -> socket.socket:
     """Takes datagrams that nobody reads, so that none is answered with an ICMP error."""
     sink = workload.namespace.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
