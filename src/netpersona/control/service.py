@@ -18,6 +18,7 @@ from netpersona.control.personas import Personas
 from netpersona.control.statuses import Statuses
 from netpersona.control.store import Store
 from netpersona.control.verifications import Verifications, verification_resource
+from netpersona.control.wakeups import EngineWork
 from netpersona.control.workloads import Workloads, wanted_resource
 
 HOST_FEED = "workloads-of/"
@@ -79,6 +80,7 @@ class Service:
         gauge("workloads_reported", "Workloads with a status", self.statuses.count)
         gauge("hosts", "Agents that have reported", lambda: len(self.hosts.list()))
         self.metrics.collect(EngineLateness(self.hosts.list))
+        self.metrics.collect(EngineWork(self.hosts.list))
         for topic in ("personas", "workloads"):
             gauge(f"watches_{topic}", f"Watches open on {topic}", partial(self.feed.watchers, topic))
         gauge("watches_hosts", "Agents that follow", partial(self.feed.watchers, HOST_FEED))
