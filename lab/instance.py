@@ -30,10 +30,13 @@ class Instance:
     host: Namespace
     run_dir: Path
     state_dir: Path
+    supervised: bool = False
+    """Whether what dies is started again. Most tests want what they killed to stay dead."""
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         where = ["--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir)]
-        return self.host.run(str(COMMAND), *where, *arguments, check=check, timeout=60)
+        alone = ["--no-supervise"] if arguments[:1] == ("up",) and not self.supervised else []
+        return self.host.run(str(COMMAND), *where, *arguments, *alone, check=check, timeout=60)
 
     def process(self, role: str) -> Process | None:
         return read_pidfile(self.run_dir / f"{role}.pid")
@@ -136,11 +139,11 @@ def eventually(condition: Callable[[], bool], within_s: float = 10) -> None:
 
 
 @contextmanager
-def instance(network: Lab) -> Iterator[Instance]:
+def instance(network: Lab, *, supervised: bool = False) -> Iterator[Instance]:
     """Not up yet; whatever is up at the end is taken down."""
     base = Path(tempfile.mkdtemp(prefix="netpersona-lab-"))
     base.chmod(0o755)
-    made = Instance(network.host, base / "run", base / "state")
+    made = Instance(network.host, base / "run", base / "state", supervised)
     try:
         yield made
     finally:

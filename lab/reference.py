@@ -76,8 +76,9 @@ def cli_page() -> str:
     lines = [NOTE, "# The command line", "", (root.help or "").strip(), "", *_options(root)]
     lines += [
         "Answers are on stdout, everything else on stderr. Exit codes: 0 done, 1 refused or not as"
-        " asked (`diff`: there are differences, `verify`: something does not hold), 2 wrong usage, 130"
-        " interrupted.",
+        " asked (`diff`: there are differences; `verify`: something does not hold; `assign`, `get` and"
+        " `describe` of workloads: what is worn is not in force, or not known to be; `status`: that, or a"
+        " process does not run, or a workload is in error), 2 wrong usage, 130 interrupted.",
         "Tables are for people; programs read `-o json`. Colour is left out under `NO_COLOR`.",
         "",
     ]

@@ -300,7 +300,7 @@ def test_a_full_disk_is_told_without_a_traceback(manager: Manager) -> None:
 def test_status_says_what_does_not_run(netpersona: Run) -> None:
     done = netpersona("status")
     assert done.returncode == 1
-    assert "engine   stopped" in done.stdout
+    assert "engine      stopped" in done.stdout
 
 
 def test_a_manager_that_does_not_run_is_told_with_the_remedy(netpersona: Run, tmp_path: Path) -> None:

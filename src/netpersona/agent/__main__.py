@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from netpersona.agent.companion import keep_supervised
 from netpersona.agent.journal import Journal
 from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
@@ -61,14 +62,18 @@ async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: J
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, running.cancel)
-        capping = loop.create_task(cap_forever(options.state_dir / "log"))
+        others = (
+            loop.create_task(cap_forever(options.state_dir / "log")),
+            loop.create_task(keep_supervised(options.run_dir, options.state_dir)),
+        )
         _log.info("started", host=options.host, manager=options.manager)
         try:
             await running
         except asyncio.CancelledError:
             _log.info("stopped; personas stay in force")
         finally:
-            capping.cancel()
+            for task in others:
+                task.cancel()
 
 
 def _parser() -> argparse.ArgumentParser:

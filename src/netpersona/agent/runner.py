@@ -30,6 +30,10 @@ from netpersona.datapath import Datapath, DatapathError
 
 POLL_S = 1.0
 """How soon an interface that came, went or was made again is noticed."""
+PULSE_S = 0.5
+"""How often it is looked whether the engine lives; a change is reported at once."""
+STILL_NS = 1_000_000_000
+"""An engine that was still for a moment only is no news."""
 REPORT_S = 5.0
 """How often counters are sent where they moved, and how often the host is."""
 
@@ -65,6 +69,7 @@ class Runner:
                     self._follower.run(),
                     self._reporter.run(),
                     self._reports(),
+                    self._pulse(),
                     foresee(manager=self._manager, wardrobe=self._agent.wardrobe, backoff=_backoff()),
                 ):
                     group.create_task(task)
@@ -93,6 +98,21 @@ class Runner:
                 self._reporter.refresh(workload_id)
             await self._report_host()
             await asyncio.sleep(REPORT_S)
+
+    async def _pulse(self) -> None:
+        before = None
+        while True:
+            if (still := self._is_still()) != before:
+                before = still
+                await self._report_host()
+            await asyncio.sleep(PULSE_S)
+
+    def _is_still(self) -> bool:
+        try:
+            age = self._datapath.engine().heartbeat_age_ns
+        except DatapathError:
+            return True
+        return age is None or age >= STILL_NS
 
     async def _report_host(self) -> None:
         try:

@@ -10,6 +10,7 @@ import typer
 from netpersona.cli import completion
 from netpersona.cli.durations import duration, lifetime, seconds
 from netpersona.cli.errors import ApiError, CliError, note, unknown_name
+from netpersona.cli.force import require_in_force
 from netpersona.cli.output import Format, Output, emit
 from netpersona.cli.revisions import split
 from netpersona.cli.settings import settings_of
@@ -66,10 +67,9 @@ def assign(
     with Api(settings_of(ctx)) as api:
         name = _applied_file(api, file, persona) if file else str(persona)
         answer = _put(api, workload, _body(name, ttl, fallback), wait)
-    if not (answer.get("assignment") or {}).get("anew", True):
-        note(f"{workload} wore this very document already; to start it anew, release it first")
-    emit(view_of("workloads", [answer], single=True), output)
-    require_applied(answer, seconds(wait))
+        if not (answer.get("assignment") or {}).get("anew", True):
+            note(f"{workload} wore this very document already; to start it anew, release it first")
+        _told(api, answer, wait, output)
 
 
 def release(ctx: typer.Context, workload: Workload, wait: Wait = "2s", output: Output = Format.table) -> None:
@@ -91,8 +91,15 @@ def _change(ctx: typer.Context, workload: str, method: str, what: str, wait: str
         path = resource_path("workloads", workload, what)
         answer = _known(api, workload, lambda: api.request(method, path))
         answer = poll(api, answer, is_applied, seconds(wait))
-    emit(view_of("workloads", [answer], single=True), output)
-    require_applied(answer, seconds(wait))
+        _told(api, answer, wait, output)
+
+
+def _told(api: Api, workload: JsonObject, wait: str, output: Format) -> None:
+    """Print it; exit 1 unless it is in force, or nobody wanted to wait for that."""
+    emit(view_of("workloads", [workload], single=True), output)
+    require_applied(workload, seconds(wait))
+    if seconds(wait):
+        require_in_force(api, workload)
 
 
 def _applied_file(api: Api, file: str, persona: str | None) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from netpersona.cli import completion, traffic
 from netpersona.cli.errors import CliError, unknown_name
+from netpersona.cli.force import require_known
 from netpersona.cli.output import Format, Output, View, emit, plain_table, say
 from netpersona.cli.revisions import find_persona, find_preset, get_persona, get_preset
 from netpersona.cli.settings import settings_of
@@ -32,7 +33,10 @@ def describe(
     name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=completion.of_kind)] = None,
     output: Output = Format.table,
 ) -> None:
-    """Show all that is known of a persona, preset or workload; a name alone will do where it says which."""
+    """Show all that is known of a persona, preset or workload; a name alone will do where it says which.
+
+    Exit 1 when what the workload wears is not in force.
+    """
     from netpersona.cli.client import name_of
 
     if name is not None and kind in ("preset", "presets"):
@@ -43,6 +47,8 @@ def describe(
         say(persona_text(found) if collection == "personas" else workload_text(found))
     else:
         emit(View((), (), found, [name_of(collection, found)]), output)
+    if collection == "workloads":
+        require_known(settings_of(ctx), [found])
 
 
 def _stored(ctx: typer.Context, kind: str, name: str | None) -> tuple[str, JsonObject]:

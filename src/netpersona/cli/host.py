@@ -34,6 +34,9 @@ def up(
             help="A name under which the API may be asked besides localhost and its address.",
         ),
     ] = None,
+    no_supervise: Annotated[
+        bool, typer.Option("--no-supervise", help="Leave dead what dies; else it is started again.")
+    ] = False,
     output: Output = Format.table,
 ) -> None:
     """Start the manager, the packet engine and the agent where they do not run; needs root."""
@@ -44,7 +47,7 @@ def up(
     places = Places(settings.run_dir, settings.state_dir)
     os.environ["NETPERSONA_ALLOW_HOST"] = " ".join(allow_host or [])  # read by the manager
     before = made_token(places.token)
-    running = start(places, listen=listen, user=user, say=note)
+    running = start(places, listen=listen, user=user, supervise=not no_supervise, say=note)
     if not running.started:
         note("everything was running already")
     token = made_token(places.token)

@@ -41,8 +41,12 @@ class Running:
     started: tuple[str, ...]
 
 
-def up(places: Places, *, listen: str, user: str | None = None, say: Say = print) -> Running:
+def up(
+    places: Places, *, listen: str, user: str | None = None, supervise: bool = True, say: Say = print
+) -> Running:
     """Start manager, engine and agent where they do not run, and wait until all are ready.
+
+    With `supervise` what dies later is started again; without, it is not, also if it was before.
 
     Raises CliError: not root, an address in use, no such user, a kernel without what is needed, or a
     process that did not become ready (with the end of its log).
@@ -55,8 +59,12 @@ def up(places: Places, *, listen: str, user: str | None = None, say: Say = print
             owner = manager_user(places, state, user)
             started = roles.start_manager(places, listen, owner, say)
         with closing(_open(places)) as datapath:
-            started += roles.start_engine(places, datapath, say)
+            started += roles.start_engine(places, lambda: datapath.engine().alive, say)
             started += roles.start_agent(places, say)
+        if supervise:
+            started += roles.start_supervisor(places, say)
+        else:
+            roles.stop(places, "supervisor", say)
         record = read_record(places)
     address = record.listen if record else listen
     return Running(address, places.socket, places.token, places.state_dir / "log", tuple(started))
@@ -70,6 +78,7 @@ def down(places: Places, *, purge: bool = False, say: Say = print) -> None:
     _require_root("down")
     keeps = is_ours(places.state_dir, STATE_DIR)
     if is_ours(places.run_dir, RUN_DIR):
+        roles.stop(places, "supervisor", say)  # before the lock, which it may hold for long
         with claimed(places.run_dir, RUN_DIR, say) as run:
             _take_down(places, run, say)
             _forget(places, say, purge=purge and keeps)
@@ -82,7 +91,8 @@ def down(places: Places, *, purge: bool = False, say: Say = print) -> None:
 
 def _take_down(places: Places, run: Claim, say: Say) -> None:
     _enter(places)
-    for role in ("agent", "manager"):
+    # The supervisor again after the agent, which starts one.
+    for role in ("supervisor", "agent", "supervisor", "manager"):
         roles.stop(places, role, say)
     _detach_all(places)
     roles.stop(places, "engine", say)

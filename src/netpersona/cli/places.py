@@ -84,6 +84,7 @@ class Record:
     listen: str
     netns: int
     netns_path: str | None
+    allow_host: str = ""
 
 
 def write_record(places: Places, record: Record) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from netpersona.cli import completion
 from netpersona.cli.errors import CliError, nearest, warn
+from netpersona.cli.force import require_known
 from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.revisions import get_persona, get_preset, preset_resources, split
 from netpersona.cli.settings import settings_of
@@ -52,7 +53,10 @@ def get(
     ] = None,
     output: Output = Format.table,
 ) -> None:
-    """List personas, workloads, hosts or presets, or print one of them."""
+    """List personas, workloads, hosts or presets, or print one of them.
+
+    Exit 1 when what a workload wears is not in force.
+    """
     collection = collection_of(kind)
     if collection is Collection.presets:
         found = preset_resources() if name is None else [get_preset(name)]
@@ -62,6 +66,8 @@ def get(
     if collection is Collection.workloads and output is Format.table:
         for line in troubles(found):
             warn(line)
+    if collection is Collection.workloads:
+        require_known(settings_of(ctx), found)
 
 
 def _stored(ctx: typer.Context, collection: Collection, name: str | None) -> list[JsonObject]:

@@ -20,7 +20,7 @@ from netpersona.cli.places import (
     manager_owner,
     write_record,
 )
-from netpersona.datapath import KernelDatapath, processes
+from netpersona.datapath import processes
 from netpersona.datapath.processes import Process
 
 MODULES = {
@@ -40,6 +40,8 @@ BEAT_S = 2.0
 REPORT_S = 12.0
 """An agent that does not report for so long hangs: it does every five seconds."""
 LOG_LINES = 15
+ALLOW_HOST = "NETPERSONA_ALLOW_HOST"
+"""Read by the manager: further names that it answers to."""
 
 Say = Callable[[str], None]
 
@@ -56,17 +58,23 @@ def start_manager(places: Places, listen: str, owner: tuple[int, int], say: Say)
             *("--state-dir", str(places.state_dir), "--uid", str(owner[0]), "--gid", str(owner[1])),
         ]
         process = _spawn(places, "manager", command, (unix.fileno(), tcp.fileno()))
-        write_record(places, Record(bound_address(tcp), processes.namespace("net"), netns_path()))
+        write_record(
+            places,
+            Record(
+                bound_address(tcp), processes.namespace("net"), netns_path(), os.environ.get(ALLOW_HOST, "")
+            ),
+        )
     _await(places, "manager", process, lambda: _answers(places, "/readyz"), say)
     return ["manager"]
 
 
-def start_engine(places: Places, datapath: KernelDatapath, say: Say) -> list[str]:
-    if find(places, "engine") and _within(BEAT_S, lambda: datapath.engine().alive):
+def start_engine(places: Places, beats: Callable[[], bool], say: Say) -> list[str]:
+    """`beats` says whether its heart does."""
+    if find(places, "engine") and _within(BEAT_S, beats):
         return []
     stop(places, "engine", say)
     process = _spawn(places, "engine", ["--run-dir", str(places.run_dir)])
-    _await(places, "engine", process, lambda: datapath.engine().alive, say)
+    _await(places, "engine", process, beats, say)
     return ["engine"]
 
 
@@ -82,6 +90,15 @@ def start_agent(places: Places, say: Say) -> list[str]:
     process = _spawn(places, "agent", command)
     _await(places, "agent", process, lambda: _reported(places, process), say)
     return ["agent"]
+
+
+def start_supervisor(places: Places, say: Say) -> list[str]:
+    if find(places, "supervisor"):
+        return []
+    command = ["--run-dir", str(places.run_dir), "--state-dir", str(places.state_dir)]
+    process = _spawn(places, "supervisor", command)
+    say(f"supervisor runs (pid {process.pid})")
+    return ["supervisor"]
 
 
 def stop(places: Places, role: str, say: Say) -> None:

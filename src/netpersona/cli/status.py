@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from netpersona.cli import traffic
 from netpersona.cli.errors import CliError, Unreachable, report, warn
+from netpersona.cli.force import doubts, engine_is_dead
 from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.settings import Settings, settings_of
 from netpersona.cli.tables import age_of, expiry_of, persona_of, phase_of, troubles
@@ -16,40 +18,67 @@ from netpersona.cli.tables import age_of, expiry_of, persona_of, phase_of, troub
 if TYPE_CHECKING:
     from netpersona.cli.client import JsonObject
 
-PROCESSES = ("manager", "agent", "engine")
+PROCESSES = ("manager", "agent", "engine", "supervisor")
+_IN_TROUBLE = ("error", "refused")
 
 
 def status(ctx: typer.Context, output: Output = Format.table) -> None:
-    """Show processes, how late the engine is, and every workload; exit 1 when something is not running."""
+    """Show processes, how late the engine is, and every workload.
+
+    Exit 1 when a process that should run does not, a workload is in error, or conditions are not in force.
+    """
     settings = settings_of(ctx)
     processes = _processes(settings) if settings.server is None else []
+    doubtful: list[str] = []
     try:
-        hosts, workloads = _asked(settings)
+        hosts, workloads, doubtful = _asked(settings)
         trouble: CliError | None = None
     except Unreachable as error:
         hosts, workloads, trouble = [], [], error
     emit_all(processes, hosts, workloads, output)
-    for line in troubles(workloads):
+    for line in [*troubles(workloads), *doubtful]:
         warn(line)
     if trouble is not None:
         report(trouble)
-    if trouble is not None or any(process["pid"] is None for process in processes):
+    if trouble is not None or doubtful or _is_in_trouble(processes, hosts, workloads):
         raise typer.Exit(1)
+
+
+def _is_in_trouble(
+    processes: Sequence[JsonObject], hosts: Sequence[JsonObject], workloads: Sequence[JsonObject]
+) -> bool:
+    return (
+        any(process["state"] == "stopped" for process in processes)
+        or any(engine_is_dead(host) for host in hosts)
+        or any((workload.get("status") or {}).get("phase") in _IN_TROUBLE for workload in workloads)
+    )
 
 
 def _processes(settings: Settings) -> list[JsonObject]:
     """What the pid files of the run directory say, checked against the processes themselves."""
+    return [_process(name, settings.run_dir / f"{name}.pid") for name in PROCESSES]
+
+
+def _process(name: str, pidfile: Path) -> JsonObject:
+    """`off`: none is wanted. A supervisor's pid file is there as long as one is (`up --no-supervise`)."""
     from netpersona.datapath.processes import read_pidfile
 
-    found = ((name, read_pidfile(settings.run_dir / f"{name}.pid")) for name in PROCESSES)
-    return [{"process": name, "pid": process.pid if process else None} for name, process in found]
+    process = read_pidfile(pidfile)
+    absent = "off" if name == "supervisor" and not pidfile.exists() else "stopped"
+    return {
+        "process": name,
+        "state": "running" if process else absent,
+        "pid": process.pid if process else None,
+    }
 
 
-def _asked(settings: Settings) -> tuple[list[JsonObject], list[JsonObject]]:
+def _asked(settings: Settings) -> tuple[list[JsonObject], list[JsonObject], list[str]]:
+    """Hosts, workloads, and what is not in force."""
     from netpersona.cli.client import Api
 
     with Api(settings) as api:
-        return api.all("hosts"), api.all("workloads")
+        workloads = api.all("workloads")
+        return api.all("hosts"), workloads, doubts(api, workloads)
 
 
 def emit_all(
@@ -68,7 +97,7 @@ def emit_all(
 def _process_view(processes: Sequence[JsonObject]) -> View:
     return View(
         columns=("PROCESS", "STATE", "PID"),
-        rows=[(p["process"], "running" if p["pid"] else "stopped", str(p["pid"] or "-")) for p in processes],
+        rows=[(p["process"], p["state"], str(p["pid"] or "-")) for p in processes],
         data=processes,
         names=[f"process/{p['process']}" for p in processes],
     )

@@ -87,6 +87,18 @@ def spawn(
     return process or Process(child.pid, 0)
 
 
+def watch(process: Process) -> int | None:
+    """A pidfd, readable once the process ends and the caller's to close; None if it has ended."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return None
+    if process.alive():
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
 def stop(process: Process, *, grace_s: float = 5.0) -> bool:
     """SIGTERM, then SIGKILL after `grace_s`. True once it is gone, which it also is if it never was."""
     try:

@@ -53,7 +53,7 @@ def test_all_running_exits_0_and_shows_lateness_and_workloads(
     manager.add_workload("web")
     ran = run("status", "--run-dir", running)
     assert (ran.code, ran.err) == (0, "")
-    assert "engine   running" in ran.out
+    assert "engine      running" in ran.out
     assert "< 1.02 µs" in ran.out
     assert ran.out.splitlines()[-1].split()[:2] == ["web", "-"]
 
@@ -98,8 +98,8 @@ def test_one_that_does_not_run_exits_1(run: Run, running: str) -> None:
     (Path(running) / "engine.pid").unlink()
     ran = run("status", "--run-dir", running)
     assert ran.code == 1
-    assert "engine   stopped" in ran.out
-    assert "manager  running" in ran.out
+    assert "engine      stopped" in ran.out
+    assert "manager     running" in ran.out
 
 
 def test_json_holds_everything(run: Run, manager: FakeManager, running: str) -> None:
