@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from lab.instance import COMMAND, Instance, eventually, instance, traces
@@ -88,11 +89,21 @@ def test_without_it_the_dead_stay_dead(product: Instance) -> None:
     assert product.process("supervisor") is None
     assert whole(product), "nobody wants one"
     agent = product.process("agent")
+    product.define(LAG | {"persona_id": "worn"})
+    product.assign("worn")
     product.kill("engine")
+    for command in (["assign", "web", "worn"], ["get", "workloads"], ["describe", "web"], ["status"]):
+        eventually(partial(_is_told, product, *command), within_s=BACK_S)
     assert product.process("agent") == agent
     assert product.process("engine") is None
     product.command("up")
     assert all(running(product).values())
+
+
+def _is_told(product: Instance, *command: str) -> bool:
+    """That conditions are not in force: the host's report says so within a second or two."""
+    said = product.command(*command, check=False)
+    return said.returncode == 1 and "the conditions of web are NOT in force" in said.stderr
 
 
 def test_up_and_down_at_once_leave_all_or_nothing() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netpersona.cli import (
+    INTERRUPTED,
     assignments,
     completion,
     describe,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import httpx2
 
 GLOBAL_OPTIONS = ("--server", "--token-file", "--run-dir", "--state-dir")
-INTERRUPTED = 130
-"""128 + SIGINT, as shells report it."""
 
 
 def hoist(args: Sequence[str]) -> list[str]:
@@ -56,6 +55,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"netpersona {version('netpersona')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -87,6 +94,9 @@ def global_options(
         Path,
         typer.Option(envvar="NETPERSONA_STATE_DIR", metavar="DIR", help="Database, token, journal and logs."),
     ] = DEFAULT_STATE_DIR,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Give any workload a network persona: switched live in microseconds, verified and explained.
 

@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
 
@@ -137,11 +137,27 @@ def _transport(settings: Settings) -> httpx2.BaseTransport:
 def _base_url(settings: Settings) -> str:
     if settings.socket is not None:
         return "http://netpersona"
-    if settings.address.startswith(("http://", "https://")):
+    if _is_url(settings.address):
         return settings.address
     raise CliError(
         f"--server {settings.address} is not an address",
         "write it as unix:PATH or http://HOST:PORT",
+    )
+
+
+def _is_url(address: str) -> bool:
+    """http or https, a host, maybe a port, and nothing else."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and port != 0
+        and parts.path in ("", "/")
+        and not (parts.query or parts.fragment or parts.username)
     )
 
 
@@ -175,6 +191,9 @@ def _decode(response: httpx2.Response) -> JsonObject:
 def unreachable(settings: Settings, error: BaseException) -> Unreachable:
     """Say why no manager answered, and what to run."""
     place, code = settings.address, _errno(error)
+    # Before the numbers: OpenSSL has its own, and its 1 is not EPERM.
+    if isinstance(error, httpx2.ConnectError) and "SSL" in str(error):
+        return _not_https(place, str(error))
     if code in (errno.EACCES, errno.EPERM):
         return Unreachable(
             f"you may not open {place}",
@@ -187,6 +206,14 @@ def unreachable(settings: Settings, error: BaseException) -> Unreachable:
     if isinstance(error, httpx2.ConnectError):
         return Unreachable(f"cannot reach the manager at {place}: {error}", "check --server")
     return Unreachable(f"the manager at {place} broke off the connection ({error})", _UP)
+
+
+def _not_https(place: str, error: str) -> Unreachable:
+    if "CERTIFICATE" in error:
+        return Unreachable(
+            f"the certificate of {place} cannot be verified ({error})", "trust its issuer first"
+        )
+    return Unreachable(f"what listens at {place} does not speak https", "write http://HOST:PORT")
 
 
 _UP = "start it with `sudo netpersona up`"

@@ -53,6 +53,7 @@ def up(
     """
     _require_root("up")
     with claimed(places.run_dir, RUN_DIR, say) as run, _undone_on_failure(places, run, say):
+        roles.require_no_units(places)
         _join(places)
         with claimed(places.state_dir, STATE_DIR, say) as state:
             make_directories(places)
@@ -78,6 +79,7 @@ def down(places: Places, *, purge: bool = False, say: Say = print) -> None:
     _require_root("down")
     keeps = is_ours(places.state_dir, STATE_DIR)
     if is_ours(places.run_dir, RUN_DIR):
+        roles.require_no_units(places)
         roles.stop(places, "supervisor", say)  # before the lock, which it may hold for long
         with claimed(places.run_dir, RUN_DIR, say) as run:
             _take_down(places, run, say)

@@ -124,6 +124,17 @@ def survivor(places: Places) -> Process | None:
     return next((process for process in ours if processes.belongs(process)), None)
 
 
+def require_no_units(places: Places) -> None:
+    """Raises CliError where systemd runs a role: it would start again what `down` ends."""
+    for role in MODULES:
+        unit = f"netpersona-{role}.service"
+        if any(processes.unit_of(process) == unit for process in find(places, role)):
+            raise CliError(
+                f"systemd runs the {role} here ({unit})",
+                "use `systemctl`, or stop its units first, netpersona-manager.socket included",
+            )
+
+
 def netns_path() -> str | None:
     path = processes.network_namespace_path(processes.namespace("net"))
     return str(path) if path else None

@@ -34,7 +34,7 @@ class Settings:
     def socket(self) -> Path | None:
         """The Unix socket to speak to, or None when the manager is reached over TCP."""
         prefix, _, path = self.address.partition(":")
-        return Path(path) if prefix == "unix" else None
+        return Path(path) if prefix == "unix" and path else None
 
 
 def settings_of(ctx: typer.Context) -> Settings:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,6 +17,7 @@ from netpersona.cli.tables import age_of, expiry_of, persona_of, phase_of, troub
 
 if TYPE_CHECKING:
     from netpersona.cli.client import JsonObject
+    from netpersona.cli.places import Places
 
 PROCESSES = ("manager", "agent", "engine", "supervisor")
 _IN_TROUBLE = ("error", "refused")
@@ -55,15 +56,22 @@ def _is_in_trouble(
 
 
 def _processes(settings: Settings) -> list[JsonObject]:
-    """What the pid files of the run directory say, checked against the processes themselves."""
-    return [_process(name, settings.run_dir / f"{name}.pid") for name in PROCESSES]
+    """Pid files of the run directory, checked against the processes; root finds those of systemd as well."""
+    from netpersona.cli.places import Places
+
+    places = Places(settings.run_dir, settings.state_dir)
+    return [_process(name, places) for name in PROCESSES]
 
 
-def _process(name: str, pidfile: Path) -> JsonObject:
+def _process(name: str, places: Places) -> JsonObject:
     """`off`: none is wanted. A supervisor's pid file is there as long as one is (`up --no-supervise`)."""
+    from netpersona.cli import roles
     from netpersona.datapath.processes import read_pidfile
 
+    pidfile = places.pidfile(name)
     process = read_pidfile(pidfile)
+    if process is None and os.geteuid() == 0:
+        process = next(iter(roles.find(places, name)), None)
     absent = "off" if name == "supervisor" and not pidfile.exists() else "stopped"
     return {
         "process": name,

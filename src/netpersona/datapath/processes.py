@@ -185,6 +185,16 @@ def _runs(entry: Path, module: str, run_dir: Path) -> bool:
         return False
 
 
+def unit_of(process: Process) -> str | None:
+    """The systemd service whose control group it is in (cgroups(7)), if it is in one."""
+    try:
+        lines = (_PROC / str(process.pid) / "cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    names = (name for line in lines for name in reversed(line.split("/")))
+    return next((name for name in names if name.endswith(".service")), None)
+
+
 def namespace(kind: str, pid: int | str = "self") -> int:
     """Inode of a process' namespace (`net`, `mnt`): equal inodes are one namespace (namespaces(7))."""
     return (_PROC / str(pid) / "ns" / kind).stat().st_ino

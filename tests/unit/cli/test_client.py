@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,36 @@ def test_an_error_that_is_no_json_is_still_an_api_error(text: str) -> None:
         client.all("personas")
     assert caught.value.status == 502
     assert "502" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://", "http://", "http://host:abc", "http://[::1", "http://host:99999", "http://h/path", "unix:"],
+)
+def test_what_is_no_address_is_said_so(address: str) -> None:
+    with pytest.raises(CliError, match="is not an address") as refused:
+        Api(Settings(address))
+    assert "http://HOST:PORT" in str(refused.value.remedy)
+
+
+@pytest.mark.parametrize("address", ["https://proxy", "http://10.0.0.1:8470/", "http://[::1]:8470"])
+def test_an_address_is_taken(address: str) -> None:
+    with Api(Settings(address)):
+        pass
+
+
+def test_https_to_what_speaks_http_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        settings = Settings(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        with Api(settings) as client, pytest.raises(Unreachable, match="does not speak https"):
+            client.all("hosts")
+        thread.join(10)

@@ -186,3 +186,22 @@ def test_the_managers_user_is_known_where_it_is_asked_for(
 
 def test_a_namespace_is_the_one_of_its_inode() -> None:
     assert processes.namespace("net") == processes.namespace("net", os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "unit"),
+    [
+        ("0::/system.slice/netpersona-agent.service\n", "netpersona-agent.service"),
+        ("0::/system.slice/netpersona-agent.service/worker\n", "netpersona-agent.service"),
+        ("1:cpu:/\n0::/user.slice/user-0.slice/session-1.scope\n", None),
+        ("0::/\n", None),
+    ],
+)
+def test_the_unit_is_that_of_the_control_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cgroup: str, unit: str | None
+) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cgroup").write_text(cgroup)
+    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    assert processes.unit_of(Process(7, 1)) == unit
+    assert processes.unit_of(Process(8, 1)) is None
