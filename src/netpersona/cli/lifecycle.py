@@ -8,7 +8,7 @@ known by pid and start time; those that were never written down, by their owner 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,17 @@ class Running:
 
 
 def up(
-    places: Places, *, listen: str, user: str | None = None, supervise: bool = True, say: Say = print
+    places: Places,
+    *,
+    listen: str,
+    user: str | None = None,
+    agent_options: Sequence[str] = (),
+    supervise: bool = True,
+    say: Say = print,
 ) -> Running:
     """Start manager, engine and agent where they do not run, and wait until all are ready.
 
+    `agent_options` are for an agent that is started now; one that runs keeps its own.
     With `supervise` what dies later is started again; without, it is not, also if it was before.
 
     Raises CliError: not root, an address in use, no such user, a kernel without what is needed, or a
@@ -61,7 +68,7 @@ def up(
             started = roles.start_manager(places, listen, owner, say)
         with closing(_open(places)) as datapath:
             started += roles.start_engine(places, lambda: datapath.engine().alive, say)
-            started += roles.start_agent(places, say)
+            started += roles.start_agent(places, agent_options, say)
         if supervise:
             started += roles.start_supervisor(places, say)
         else:

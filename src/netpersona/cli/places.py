@@ -9,7 +9,7 @@ import os
 import pwd
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,12 +79,13 @@ class Places:
 
 @dataclass(frozen=True)
 class Record:
-    """What `up` notes for later commands. `netns` is an inode, `netns_path` a file that stands for it."""
+    """What `up` notes for later ones and the supervisor. `netns` is an inode, `netns_path` a file for it."""
 
     listen: str
     netns: int
     netns_path: str | None
     allow_host: str = ""
+    agent_options: Sequence[str] = ()
 
 
 def write_record(places: Places, record: Record) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx2
@@ -18,6 +19,7 @@ from netpersona.cli.places import (
     hand_over,
     listening,
     manager_owner,
+    read_record,
     write_record,
 )
 from netpersona.datapath import processes
@@ -58,12 +60,7 @@ def start_manager(places: Places, listen: str, owner: tuple[int, int], say: Say)
             *("--state-dir", str(places.state_dir), "--uid", str(owner[0]), "--gid", str(owner[1])),
         ]
         process = _spawn(places, "manager", command, (unix.fileno(), tcp.fileno()))
-        write_record(
-            places,
-            Record(
-                bound_address(tcp), processes.namespace("net"), netns_path(), os.environ.get(ALLOW_HOST, "")
-            ),
-        )
+        write_record(places, _record(places, bound_address(tcp)))
     _await(places, "manager", process, lambda: _answers(places, "/readyz"), say)
     return ["manager"]
 
@@ -78,7 +75,8 @@ def start_engine(places: Places, beats: Callable[[], bool], say: Say) -> list[st
     return ["engine"]
 
 
-def start_agent(places: Places, say: Say) -> list[str]:
+def start_agent(places: Places, options: Sequence[str], say: Say) -> list[str]:
+    """`options` besides those that say where everything is; kept for who starts it again."""
     agents = find(places, "agent")
     if agents and _within(REPORT_S, lambda: _reported(places, agents[0])):
         return []
@@ -86,7 +84,10 @@ def start_agent(places: Places, say: Say) -> list[str]:
     command = [
         *("--run-dir", str(places.run_dir), "--state-dir", str(places.state_dir)),
         *("--manager", f"unix:{places.socket}", "--host", HOST),
+        *options,
     ]
+    if record := read_record(places):
+        write_record(places, replace(record, agent_options=list(options)))
     process = _spawn(places, "agent", command)
     _await(places, "agent", process, lambda: _reported(places, process), say)
     return ["agent"]
@@ -138,6 +139,17 @@ def require_no_units(places: Places) -> None:
 def netns_path() -> str | None:
     path = processes.network_namespace_path(processes.namespace("net"))
     return str(path) if path else None
+
+
+def _record(places: Places, listen: str) -> Record:
+    before = read_record(places)
+    return Record(
+        listen,
+        processes.namespace("net"),
+        netns_path(),
+        os.environ.get(ALLOW_HOST, ""),
+        before.agent_options if before else (),
+    )
 
 
 def _runs_as(places: Places, owner: tuple[int, int]) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 from netpersona.cli import roles
 from netpersona.cli.directories import claimed
 from netpersona.cli.errors import CliError
-from netpersona.cli.places import RUN_DIR, STATE_DIR, Places, manager_user, read_record
+from netpersona.cli.places import RUN_DIR, STATE_DIR, Places, Record, manager_user, read_record
 from netpersona.datapath import DatapathError, processes
 from netpersona.datapath.pulse import Pulse
 
@@ -101,17 +101,24 @@ class Supervisor:
         start: dict[str, Callable[[], list[str]]] = {
             "manager": self._manager,
             "engine": self._engine,
-            "agent": lambda: roles.start_agent(self._places, _say),
+            "agent": self._agent,
         }
         try:
             start[role]()
         except (CliError, DatapathError, OSError) as error:
             _say(f"the {role} could not be started: {error}")
 
-    def _manager(self) -> list[str]:
+    def _record(self) -> Record:
         record = read_record(self._places)
         if record is None:
             raise CliError(f"{self._places.record} is missing or damaged", "run `netpersona up`")
+        return record
+
+    def _agent(self) -> list[str]:
+        return roles.start_agent(self._places, self._record().agent_options, _say)
+
+    def _manager(self) -> list[str]:
+        record = self._record()
         os.environ[roles.ALLOW_HOST] = record.allow_host
         with claimed(self._places.state_dir, STATE_DIR, make=False) as state:
             owner = manager_user(self._places, state, None)
