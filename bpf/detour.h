@@ -142,7 +142,7 @@ static __always_inline int np_return_from_engine(struct __sk_buff *skb)
 	if (!skb->vlan_present || bpf_skb_vlan_pop(skb))
 		return TC_ACT_SHOT;
 	if (tci & NP_TAG_PROBE)
-		return np_capture(skb, attachment, direction, 0);
+		return np_capture(skb, attachment, direction, 0, 0);
 	skb->mark = NP_MARK_RETURNED | priority << NP_MARK_PRIORITY_SHIFT;
 	skb->priority = priority;
 	return np_go_on(attachment, direction);

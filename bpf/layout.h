@@ -307,6 +307,8 @@ struct np_probe_event {
 	__u32 direction;
 	__u32 length;             /* of the frame */
 	__u32 generation;         /* at capture when it did not detour, else 0 */
+	__u32 verdict;            /* of an opening: reason (order of np_counters) | queue << 8 */
+	__u32 zero;
 	__u8 head[NP_PROBE_HEAD]; /* first bytes of the frame */
 };
 

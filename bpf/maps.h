@@ -52,7 +52,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20); /* about 6,500 probes waiting to be read */
+	__uint(max_entries, 1 << 22); /* about 25,000 probes waiting to be read */
 } probes SEC(".maps");
 
 #endif

@@ -69,6 +69,23 @@ static __always_inline __u32 np_decide(struct __sk_buff *skb, struct np_view *vi
 	return verdict;
 }
 
+/* Of the IP packet that a probe quotes, as the first of its flow; the table of flows is left alone. */
+static __noinline __u32 np_decide_opening(struct __sk_buff *skb, struct np_view *view)
+{
+	struct np_packet packet = {.network = NP_PROBE_PACKET};
+	__u8 version = 0;
+
+	if (!view->policy || np_lets_everything_pass(view->policy))
+		return NP_VERDICT_PASS;
+	bpf_skb_load_bytes(skb, NP_PROBE_PACKET, &version, sizeof(version));
+	packet.family = version >> 4;
+	if ((packet.family != 4 && packet.family != 6) || np_parse_ip(skb, &packet, 0) == NP_MALFORMED)
+		return np_verdict(NP_DROPPED_MALFORMED, NP_QUEUE_DEFAULT);
+	if (np_is_neighbour_discovery(&packet) || np_is_dhcp(&packet))
+		return NP_VERDICT_PASS;
+	return np_judge(view, &packet, view->direction, view->direction);
+}
+
 /* A GSO packet is measured by its segments: they are what would be sent. */
 static __always_inline int np_is_too_big(struct __sk_buff *skb, const struct np_view *view,
 					 struct np_packet *packet)
@@ -171,9 +188,12 @@ static __always_inline int np_pass(struct __sk_buff *skb, __u32 direction)
 	view.probe = np_take_probe(skb);
 	if (!np_look(skb, direction, &view))
 		return view.probe ? TC_ACT_SHOT : NP_GO_ON;
+	if (view.probe == NP_PROBE_OPENING)
+		return np_capture(skb, view.attachment, direction, view.generation,
+				  np_decide_opening(skb, &view));
 	action = np_first_pass(skb, &view);
 	if (action == NP_GO_ON && view.probe)
-		return np_capture(skb, view.attachment, direction, view.generation);
+		return np_capture(skb, view.attachment, direction, view.generation, 0);
 	return action;
 }
 

@@ -21,6 +21,8 @@ static __always_inline void np_order_loads(void)
 	__sync_lock_test_and_set(word, 0);
 }
 
+enum np_probe { NP_NO_PROBE, NP_PROBE_LINK, NP_PROBE_OPENING };
+
 struct np_view {
 	const struct np_policy *policy; /* null: slot 0 */
 	struct np_counters *counters;
@@ -30,7 +32,7 @@ struct np_view {
 	__u32 direction;
 	__u32 generation;
 	__u32 slot;
-	__u32 probe; /* injected by us, not sent by the workload or to it */
+	__u32 probe; /* enum np_probe: injected by us, so no packet of the workload's */
 };
 
 /* Why a packet did not simply pass; also the order of struct np_counters. */
@@ -58,7 +60,7 @@ static __always_inline void np_count(struct __sk_buff *skb, struct np_view *view
 {
 	struct np_tally *tally = (struct np_tally *)view->counters;
 
-	if (reason >= NP_REASONS)
+	if (reason >= NP_REASONS || view->probe)
 		return;
 	tally[reason].packets += skb->gso_segs ?: 1;
 	tally[reason].bytes += skb->len;
@@ -75,7 +77,7 @@ static __always_inline __u64 np_word_in_force(const struct np_binding *binding,
 
 	if (!expires || bpf_ktime_get_ns() < expires)
 		return word;
-	view->counters->expired++;
+	view->counters->expired += !view->probe;
 	return READ_ONCE(lease->fallback);
 }
 
@@ -84,6 +86,8 @@ static __always_inline void np_prove(struct np_view *view)
 {
 	struct np_counters *counters = view->counters;
 
+	if (view->probe)
+		return;
 	if (counters->generation != view->generation) {
 		counters->generation = view->generation;
 		counters->generation_packets = 0;

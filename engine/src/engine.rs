@@ -349,7 +349,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
             lateness.record(clock.now().saturating_sub(due));
             stats.writes += 1;
             if write(port, head, &frame).is_err() {
-                dropped += u64::from(frame.segments());
+                dropped += frame.counted();
             }
         });
         way.stats_mut().dropped_emit += dropped;

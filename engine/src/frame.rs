@@ -369,6 +369,14 @@ impl Packet for Frame {
         }
     }
 
+    fn counted(&self) -> u64 {
+        if self.route.probe {
+            0
+        } else {
+            self.count.into()
+        }
+    }
+
     /// Flips one bit behind the Ethernet header, as noise on a link would: with the
     /// checksum complete, so that the receiver notices.
     fn corrupt(&mut self, random: u64) {

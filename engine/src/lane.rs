@@ -66,7 +66,7 @@ impl<P: Packet> Lane<P> {
         self.pipe.arrive(now);
         self.adopt(now, generation, link);
         let segments = packet.segments();
-        self.stats.received += u64::from(segments);
+        self.stats.received += packet.counted();
         let mut pieces = std::mem::take(&mut self.pieces);
         self.judge_of(generation, link).judge(segments, &mut pieces);
         self.offer(link, class, packet, &pieces);
@@ -215,10 +215,11 @@ impl<P: Packet> Lane<P> {
         if let Some(random) = piece.corrupt {
             packet.corrupt(random);
         }
-        self.stats.corrupted += u64::from(piece.corrupt.is_some());
-        self.stats.duplicated += u64::from(piece.copy);
+        let counted = packet.counted();
+        self.stats.corrupted += if piece.corrupt.is_some() { counted } else { 0 };
+        self.stats.duplicated += if piece.copy { counted } else { 0 };
         if piece.wait == Wait::Past && !piece.lost {
-            self.stats.reordered += u64::from(piece.count);
+            self.stats.reordered += counted;
         }
         self.arrivals += 1;
         Unit {

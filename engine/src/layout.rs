@@ -319,6 +319,8 @@ pub struct ProbeEvent {
     pub direction: u32,
     pub length: u32,
     pub generation: u32,
+    pub verdict: u32,
+    pub zero: u32,
     pub head: [u8; PROBE_HEAD],
 }
 
@@ -348,6 +350,6 @@ const _: () = {
     assert!(size_of::<Counters>() == 208);
     assert!(size_of::<LaneStats>() == 128);
     assert!(size_of::<EngineStats>() == 384);
-    assert!(size_of::<ProbeEvent>() == 152);
+    assert!(size_of::<ProbeEvent>() == 160);
     assert!(size_of::<Attachment>() == 8);
 };

@@ -16,6 +16,11 @@ pub trait Packet: Sized {
     #[must_use]
     fn slice(&self, first: u32, count: u32) -> Self;
 
+    /// As how many segments the statistics count it: 0 for what is nobody's traffic.
+    fn counted(&self) -> u64 {
+        self.segments().into()
+    }
+
     /// Flips one bit chosen by `random`. Called only on packets of one segment;
     /// a shared buffer must be copied first.
     fn corrupt(&mut self, random: u64);

@@ -122,7 +122,7 @@ impl<P: Packet> Pipe<P> {
         self.queues.push(queue, unit);
         self.serve();
         if let Some(excess) = self.queues.trim(queue, order, length) {
-            self.tally.dropped_queue += u64::from(excess.segments());
+            self.tally.dropped_queue += excess.packet.counted();
             self.settle(excess.share);
         }
     }
@@ -154,11 +154,12 @@ impl<P: Packet> Pipe<P> {
 
     /// Drops everything held.
     pub fn flush(&mut self) {
-        self.tally.flushed += self.held();
         while let Some(unit) = self.queues.pop() {
+            self.tally.flushed += unit.packet.counted();
             self.settle(unit.share);
         }
         while let Some(entry) = self.line.pop_due(u64::MAX) {
+            self.tally.flushed += entry.packet.counted();
             self.settle(entry.share);
         }
         self.last_due = self.now;
@@ -178,7 +179,7 @@ impl<P: Packet> Pipe<P> {
             else {
                 return;
             };
-            self.tally.emitted += u64::from(packet.segments());
+            self.tally.emitted += packet.counted();
             self.settle(share);
             emit(packet, due);
         }
@@ -243,7 +244,7 @@ impl<P: Packet> Pipe<P> {
         let room = u32::try_from(room).unwrap_or(u32::MAX);
         if room < unit.segments() {
             let fitting = (room > 0).then(|| unit.split_off_front(room));
-            self.tally.dropped_line += u64::from(unit.segments());
+            self.tally.dropped_line += unit.packet.counted();
             self.settle(unit.share);
             match fitting {
                 Some(front) => unit = front,
@@ -255,7 +256,7 @@ impl<P: Packet> Pipe<P> {
     }
 
     fn lose(&mut self, unit: Unit<P>) {
-        self.tally.lost += u64::from(unit.segments());
+        self.tally.lost += unit.packet.counted();
         self.settle(unit.share);
     }
 

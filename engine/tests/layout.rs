@@ -66,7 +66,7 @@ fn rows() -> Vec<(String, usize)> {
             held_bytes_limit, lateness
         }
         "np_probe_event" => ProbeEvent {
-            captured_ns, attachment, direction, length, generation, head
+            captured_ns, attachment, direction, length, generation, verdict, zero, head
         }
         "np_attachment" => Attachment { attachment, facing }
     }

@@ -109,7 +109,7 @@ class Kernel:
 class Probes:
     def __init__(self, bpffs: str | PathLike[str]) -> None: ...
     def read(self, timeout_ms: int) -> list[tuple[int, int, int, int, int, bytes]]:
-        """(captured_ns, attachment, direction, frame length, generation or 0, first 128 bytes)."""
+        """(captured_ns, attachment, direction, frame length, verdict, first 128 bytes)."""
 
 @final
 class Stop:

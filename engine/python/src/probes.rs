@@ -12,7 +12,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// (captured_ns, attachment, direction, frame length, generation or 0, first 128 bytes)
+/// (captured_ns, attachment, direction, frame length, verdict, first 128 bytes)
 type Capture<'py> = (u64, u32, u32, u32, u32, Bound<'py, PyBytes>);
 
 /// The reading end. One at a time: what one reader takes, another does not see.
@@ -83,7 +83,7 @@ fn capture<'py>(py: Python<'py>, event: &ProbeEvent) -> Capture<'py> {
         event.attachment,
         event.direction,
         event.length,
-        event.generation,
+        event.verdict,
         PyBytes::new(py, &event.head),
     )
 }

@@ -52,7 +52,7 @@ fn the_workloads_own_tag_follows_ours() {
 }
 
 #[test]
-fn a_probe_says_so_on_its_way_back_as_do_its_slices() {
+fn a_probe_says_so_on_its_way_back_as_do_its_slices_and_counts_as_no_packet() {
     let mut header = detour(0x7ff, 0);
     header.flags = DETOUR_PROBE;
     let frame = read(&from_tap(plain_vnet(), &header, &ARP));
@@ -61,6 +61,8 @@ fn a_probe_says_so_on_its_way_back_as_do_its_slices() {
     let mut corrupted = frame.slice(0, 1);
     corrupted.corrupt(7);
     assert_eq!(information(&corrupted), [0x0f, 0xff]);
+    let packet = read(&from_tap(plain_vnet(), &detour(0x7ff, 0), &ARP));
+    assert_eq!((frame.counted(), packet.counted()), (0, 1));
 }
 
 #[test]

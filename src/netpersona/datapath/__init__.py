@@ -17,7 +17,7 @@ from netpersona.datapath.errors import (
 from netpersona.datapath.fake import FakeDatapath
 from netpersona.datapath.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
 from netpersona.datapath.management import management_reason
-from netpersona.datapath.prober import Probe, Prober
+from netpersona.datapath.prober import MIN_LENGTH, Opened, Probe, Prober, Train
 from netpersona.datapath.types import (
     Attached,
     Binding,
@@ -34,6 +34,7 @@ from netpersona.datapath.types import (
 
 __all__ = [
     "DETOUR_TAP",
+    "MIN_LENGTH",
     "NULL_SLOT",
     "Attached",
     "AttachmentsFull",
@@ -57,10 +58,12 @@ __all__ = [
     "NeedsRoot",
     "NotAttached",
     "Observation",
+    "Opened",
     "Probe",
     "Prober",
     "SlotsFull",
     "Tally",
+    "Train",
     "find_attachment",
     "management_reason",
     "remove",
