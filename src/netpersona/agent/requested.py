@@ -3,80 +3,117 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
-from statistics import fmean, pstdev
+from functools import cached_property
+from math import asin, pi
 
-from netpersona.persona.conditions import Chance, FourState, GilbertElliott, Link
+from netpersona.agent.estimates import INNER
+from netpersona.agent.losses import Share, chance_share, loss_share
+from netpersona.persona.coherence import autocorrelation, coherence, rank_autocorrelation
+from netpersona.persona.conditions import Link
+from netpersona.persona.delays import delay_distribution
+from netpersona.persona.limits import burst_of
+from netpersona.persona.quantiles import Quantiles
 
-DEFAULT_BURST_S = 0.004
-FULL_FRAME = 1514
+_LAGS = 24
 
 
 @dataclass(frozen=True)
 class Requested:
-    """One direction. Delays in nanoseconds, rate in bits a second (0: no limit), the rest 0 to 1."""
+    """One direction. Delays in nanoseconds, rate in bits a second (0: no limit).
 
-    delay_ns: float
-    spread_ns: float
-    loss: float
-    duplicate: float
-    corrupt: float
-    reorder: float
+    `unseen`, `doubled` and `damaged` are shares as probes show them: a packet that is both lost and sent
+    twice arrives once, and a copy is not corrupted (engine/src/judge.rs).
+    """
+
+    loss: Share
+    duplicate: Share
+    corrupt: Share
+    reorder: Share
     rate_bps: int
-    burst_bytes: float
+    burst_bytes: int
+    constant_ns: float
+    distribution: Quantiles | None
+    correlation: float
+    order_free: bool
+
+    @property
+    def delay_ns(self) -> float:
+        """Mean delay of what is not sent past the delay line."""
+        return self.distribution.mean() if self.distribution else self.constant_ns
+
+    @cached_property
+    def spread_ns(self) -> float:
+        """Standard deviation of that."""
+        return self.distribution.deviation() if self.distribution else 0.0
+
+    @property
+    def floor_ns(self) -> float:
+        """Smallest delay of that."""
+        return self.distribution.low if self.distribution else self.constant_ns
+
+    @property
+    def inner_ns(self) -> float:
+        """How wide the middle of the delays is, as `estimates.width` measures it."""
+        table = self.distribution
+        return table.at(1 - INNER) - table.at(INNER) if table else 0.0
+
+    @property
+    def unseen(self) -> Share:
+        return Share(self.loss.value * (1 - self.duplicate.value), self.loss.memory)
+
+    @property
+    def doubled(self) -> Share:
+        return Share(self._seen(self.duplicate.value * (1 - self.loss.value)), self.duplicate.memory)
+
+    @property
+    def damaged(self) -> Share:
+        return Share(self._seen(self.corrupt.value * (1 - self.loss.value)), self.corrupt.memory)
+
+    def _seen(self, share: float) -> float:
+        """As a share of what arrives."""
+        arrives = 1 - self.unseen.value
+        return share / arrives if arrives else 0.0
+
+    def delay_memory(self, gap_ns: float) -> float:
+        """Integrated autocorrelation time of the delays of packets `gap_ns` apart, in packets."""
+        if self.distribution is None:
+            return 1.0
+        if self.order_free:
+            return (1 + self.correlation) / max(1e-6, 1 - self.correlation)
+        return _memory(self.distribution, self._step(gap_ns))
+
+    def rank_correlation(self, gap_ns: float) -> float:
+        """Spearman's, of successive delays `gap_ns` apart. With order kept it rises with the packet rate."""
+        if self.order_free or self.distribution is None:
+            return 6 / pi * asin(self.correlation / 2)  # of a Gaussian copula
+        return rank_autocorrelation(self.distribution, self._step(gap_ns))
+
+    def _step(self, gap_ns: float) -> float:
+        if not self.correlation or self.distribution is None:
+            return gap_ns
+        return min(gap_ns, coherence(self.distribution, self.correlation))
 
 
-def requested(link: Link) -> Requested:
+def requested(link: Link, mtu: int | None = None) -> Requested:
     """Means and shares that a long run of packets should show."""
-    delay_ns, spread_ns = _delay(link)
-    reorder = _share(link.reorder)
-    # Reordered packets skip the delay: the mixture has less mean and another spread.
-    mean_ns = delay_ns * (1 - reorder)
-    square = (1 - reorder) * (spread_ns**2 + delay_ns**2)
     return Requested(
-        delay_ns=mean_ns,
-        spread_ns=sqrt(max(0.0, square - mean_ns**2)),
-        loss=loss_rate(link.loss),
-        duplicate=_share(link.duplicate),
-        corrupt=_share(link.corrupt),
-        reorder=reorder,
+        loss=loss_share(link.loss),
+        duplicate=chance_share(link.duplicate),
+        corrupt=chance_share(link.corrupt),
+        reorder=chance_share(link.reorder),
         rate_bps=int(link.bandwidth or 0),
-        burst_bytes=float(link.burst or _default_burst(link)),
+        burst_bytes=burst_of(link, mtu),
+        constant_ns=float(link.table[0] if link.table else link.latency),
+        distribution=delay_distribution(link),
+        correlation=float(link.correlation),
+        order_free=link.order_free,
     )
 
 
-def loss_rate(loss: Chance | GilbertElliott | FourState | None) -> float:
-    """Long-run share of packets lost."""
-    if loss is None or not loss.acts:
-        return 0.0
-    if isinstance(loss, Chance):
-        return float(loss.probability)
-    if isinstance(loss, GilbertElliott):
-        bad = loss.p / (loss.p + loss.r) if loss.p + loss.r else 0.0
-        return float((1 - bad) * loss.loss_good + bad * loss.loss_bad)
-    return _four_state(loss)
-
-
-def _four_state(loss: FourState) -> float:
-    """Stationary share of the states 3 and 4 (Salsano et al. 2012, section 3), up to the scale of state 1."""
-    if not loss.p31:
-        return 1.0 if loss.p13 else float(loss.p14 / (1 + loss.p14))
-    three = loss.p13 / loss.p31
-    two = three * loss.p32 / loss.p23 if loss.p23 else 0.0
-    four = float(loss.p14)
-    return float((three + four) / (1 + two + three + four))
-
-
-def _delay(link: Link) -> tuple[float, float]:
-    if link.table is not None:
-        return fmean(link.table), pstdev(link.table)
-    spread_ns = link.jitter / sqrt(3) if link.distribution == "uniform" else float(link.jitter)
-    return float(link.latency), spread_ns
-
-
-def _default_burst(link: Link) -> float:
-    return max(2 * FULL_FRAME, (link.bandwidth or 0) / 8 * DEFAULT_BURST_S)
-
-
-def _share(chance: Chance | None) -> float:
-    return float(chance.probability) if chance else 0.0
+def _memory(distribution: Quantiles, step: float) -> float:
+    """1 + 2 Σ correlation(k · step): lags up to ten deviations, at most `_LAGS` of them, evenly thinned."""
+    reach = min(distribution.high - distribution.low, 10 * distribution.deviation())
+    lags = max(1, int(reach / step))
+    stride = max(1, lags // _LAGS)
+    correlations = (autocorrelation(distribution, k * step) for k in range(1, lags + 1, stride))
+    return 1 + 2 * stride * sum(max(0.0, rho) for rho in correlations)

@@ -24,7 +24,7 @@ from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnre
 from netpersona.agent.reconcile import Moment
 from netpersona.agent.reporter import Reporter
 from netpersona.agent.status import Seen, status_document
-from netpersona.agent.verify import SendProbes, Verifier
+from netpersona.agent.verify import Probing, Verifier
 from netpersona.agent.workloads import locate
 from netpersona.datapath import Datapath, DatapathError
 
@@ -49,15 +49,15 @@ class Runner:
     """Wires the parts together and keeps them running."""
 
     def __init__(
-        self, datapath: Datapath, journal: Journal, manager: Manager, send: SendProbes, host: str
+        self, datapath: Datapath, journal: Journal, manager: Manager, prober: Probing, host: str
     ) -> None:
         self._datapath = datapath
         self._manager = manager
         self._host = host
         self._reporter = Reporter(manager, host, self._status, _backoff())
         self._agent = Agent(datapath, journal, locate, moment, self._reporter.changed)
-        self._verifier = Verifier(send, manager, self._agent.charges)
-        self._follower = Follower(manager, self._agent, host, _backoff(), self._verifier.start)
+        self._verifier = Verifier(prober, datapath.observe, manager, self._agent.charges)
+        self._follower = Follower(manager, self._agent, host, _backoff(), self._verifier.take)
 
     async def run(self) -> None:
         """Until cancelled; enforcement stays as it is then."""

@@ -4,125 +4,210 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Event
 from typing import Any, Protocol
 
 import structlog
 
 from netpersona.agent.estimates import CONFIDENCE
-from netpersona.agent.judge import Row, judge, judge_rate
+from netpersona.agent.judge import judge, judge_rate
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
+from netpersona.agent.openings import UNPROBED, ask, judge_openings
+from netpersona.agent.probing import Plan, Wish, plan
 from netpersona.agent.requested import Requested, requested
+from netpersona.agent.rows import Row
 from netpersona.agent.status import Charge
-from netpersona.datapath import DatapathError, Probe
+from netpersona.datapath import DatapathError, Observation, Opened, Probe, Train
 from netpersona.persona import Persona, PersonaError, from_mapping
-from netpersona.persona.units import Duration
+from netpersona.persona.units import Duration, Lifetime
 
-PROBE_BYTES = 128
-BURST_BYTES = 1400
-BURST_S = 0.3
-"""How long a burst keeps a limited link busy."""
-BURST_PROBES = range(30, 2000)
+OWN_SHARE = 0.02
+"""Of the packets or bytes of probes that the workload may send meanwhile and still count as silent."""
 
 _log = structlog.get_logger(__name__)
 
 
-class SendProbes(Protocol):
+class Probing(Protocol):
     """`netpersona.datapath.Prober`, or a fake of it."""
 
     def __call__(
-        self, attachment: int, direction: str, *, count: int, interval_ns: int, length: int, settle_ns: int
-    ) -> Sequence[Probe]: ...
+        self, attachment: int, trains: Sequence[Train], *, settle_ns: int, stopped: Callable[[], bool]
+    ) -> Mapping[str, Sequence[Probe]]: ...
+
+    def judged(
+        self, attachment: int, packets: Sequence[tuple[str, bytes]], *, stopped: Callable[[], bool]
+    ) -> Sequence[Opened | None]: ...
+
+
+class Stopped(Exception):
+    """It was cancelled, or there is nothing left to measure."""
 
 
 class Verifier:
-    """Runs verifications, one at a time, each in a thread; the result goes to the manager."""
+    """Runs verifications, one after another, each in a thread; how they go is told to the manager."""
 
-    def __init__(self, send: SendProbes, manager: Manager, charges: Mapping[str, Charge]) -> None:
-        self._send = send
+    def __init__(
+        self,
+        prober: Probing,
+        observe: Callable[[int], Observation],
+        manager: Manager,
+        charges: Mapping[str, Charge],
+    ) -> None:
+        self._prober = prober
+        self._observe = observe
         self._manager = manager
         self._charges = charges
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stops: dict[str, Event] = {}
         self._turn = asyncio.Lock()
 
-    def start(self, document: Mapping[str, Any]) -> None:
-        """Take on a pending verification of a workload of ours; others are not our business."""
+    def take(self, document: Mapping[str, Any]) -> None:
+        """Take on an open verification of a workload of ours, or stop one that is no longer open."""
         number = str(document.get("verification_id"))
-        if document.get("state") != "pending" or number in self._tasks:
-            return
-        if document.get("workload_id") in self._charges:
+        if document.get("state") not in ("pending", "running"):
+            if number in self._stops:
+                self._stops[number].set()
+        elif number not in self._tasks and document.get("workload_id") in self._charges:
+            self._stops[number] = Event()
             task = asyncio.get_running_loop().create_task(self._run(number, document))
             self._tasks[number] = task
-            task.add_done_callback(lambda _: self._tasks.pop(number, None))
+            task.add_done_callback(lambda _: self._forget(number))
 
     def close(self) -> None:
-        """Abandon what runs; it stays pending."""
+        """Abandon what runs; it stays open, and the next agent runs it."""
+        for stop in self._stops.values():
+            stop.set()
         for task in self._tasks.values():
             task.cancel()
 
+    def _forget(self, number: str) -> None:
+        self._tasks.pop(number, None)
+        self._stops.pop(number, None)
+
     async def _run(self, number: str, document: Mapping[str, Any]) -> None:
-        workload_id = str(document["workload_id"])
+        workload_id, stop = str(document["workload_id"]), self._stops[number]
         async with self._turn:
-            result = await self._result(workload_id, document)
+            if stop.is_set():
+                return
+            result = await self._result(number, workload_id, document, stop)
+        if not stop.is_set():
+            await self._tell(workload_id, number, result)
+
+    async def _tell(self, workload_id: str, number: str, result: Mapping[str, Any]) -> None:
         try:
             await self._manager.put_verification(workload_id, number, result)
         except (ManagerUnreachable, ManagerRefused) as error:
             _log.warning("cannot report a verification", verification=number, error=str(error))
 
-    async def _result(self, workload_id: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    async def _result(
+        self, number: str, workload_id: str, document: Mapping[str, Any], stop: Event
+    ) -> dict[str, Any]:
         charge = self._charges.get(workload_id)
         if charge is None or charge.hold is None:
             return _failed(f"{workload_id} is not attached: {charge.message if charge else 'it was deleted'}")
         persona = _persona(charge)
         if persona is None:
             return _failed(f"{workload_id} wears no persona; assign one first")
-        attachment, sequence = charge.hold.attachment, charge.applied_sequence
+        measurement = Measurement(self._prober, self._observe, charge, persona, _wish(document), stop)
+        takes_s = measurement.plan.lasts_ns / 1e9
+        await self._tell(workload_id, number, {"state": "running", "takes_s": round(takes_s, 2)})
         try:
-            rows = await asyncio.to_thread(self._measure, attachment, persona, document)
+            rows = await asyncio.to_thread(lambda: list(measurement.rows()))
         except (DatapathError, ValueError) as error:
             return _failed(str(error))
-        if charge.applied_sequence != sequence:
-            return _failed("the persona was switched meanwhile; verify again")
-        return {"state": "done", "message": _message(persona), "rows": [row.document() for row in rows]}
-
-    def _measure(self, attachment: int, persona: Persona, document: Mapping[str, Any]) -> list[Row]:
-        count, interval_ns = int(document["probes"]), int(Duration.parse(document["interval"]))
-        rows: list[Row] = []
-        for direction, link in (("egress", persona.egress), ("ingress", persona.ingress)):
-            wanted = requested(link)
-            rows += self._one_by_one(attachment, direction, wanted, count, interval_ns)
-            rows += self._burst(attachment, direction, wanted)
-        return rows
-
-    def _one_by_one(
-        self, attachment: int, direction: str, wanted: Requested, count: int, interval_ns: int
-    ) -> Iterator[Row]:
-        probes = self._send(
-            attachment,
-            direction,
-            count=count,
-            interval_ns=interval_ns,
-            length=PROBE_BYTES,
-            settle_ns=_settle_ns(wanted),
-        )
-        return judge(direction, wanted, probes)
-
-    def _burst(self, attachment: int, direction: str, wanted: Requested) -> Iterator[Row]:
-        if not wanted.rate_bps:
-            return
-        needed = int((wanted.rate_bps / 8 * BURST_S + wanted.burst_bytes) / BURST_BYTES)
-        count = min(max(needed, BURST_PROBES.start), BURST_PROBES.stop)
-        lasts_ns = int(count * BURST_BYTES * 8e9 / wanted.rate_bps)
-        settle_ns = _settle_ns(wanted) + lasts_ns
-        burst = self._send(
-            attachment, direction, count=count, interval_ns=0, length=BURST_BYTES, settle_ns=settle_ns
-        )
-        yield judge_rate(direction, wanted, burst)
+        except Stopped:
+            return _failed("the persona was switched meanwhile, or the workload detached; verify again")
+        return {"state": "done", "message": measurement.message(), "rows": [row.document() for row in rows]}
 
 
-def _settle_ns(wanted: Requested) -> int:
-    """Long enough for all but a millionth of any tail that the model allows."""
-    return int(wanted.delay_ns + 12 * wanted.spread_ns) + 300_000_000
+class Measurement:
+    """One verification of one attachment under the persona that it wears now. `rows` blocks."""
+
+    def __init__(
+        self,
+        prober: Probing,
+        observe: Callable[[int], Observation],
+        charge: Charge,
+        persona: Persona,
+        wish: Wish,
+        stop: Event,
+    ) -> None:
+        assert charge.hold is not None
+        self._prober, self._observe, self._charge, self._stop = prober, observe, charge, stop
+        self._attachment, self._sequence = charge.hold.attachment, charge.applied_sequence
+        self._persona = persona
+        self._wanted: dict[str, Requested] = {
+            "egress": requested(persona.egress, persona.mtu),
+            "ingress": requested(persona.ingress, persona.mtu),
+        }
+        self.plan: Plan = plan(self._wanted, wish)
+        self._disturbed = False
+
+    def rows(self) -> Iterator[Row]:
+        """Raises Stopped, DatapathError."""
+        yield from self._openings()
+        trains, alone = self._send(self.plan.trains, self.plan.settle_ns)
+        bursts, silent = self._send(self.plan.bursts, self.plan.drain_ns)
+        for direction, wanted in self._wanted.items():
+            yield from judge(direction, wanted, trains[direction], alone=alone[direction])
+            if wanted.rate_bps:
+                burst = bursts.get(direction, ())
+                yield judge_rate(direction, wanted, burst, alone=silent.get(direction, True))
+
+    def message(self) -> str:
+        """What the rows do not say."""
+        parts = [f"Intervals are {CONFIDENCE:.1%}, widened where successive probes are not independent."]
+        sent = min(train.count for train in self.plan.trains)
+        if sent < self.plan.needed:
+            parts.append(f"Only {sent} of {self.plan.needed} probes fit in the time allowed.")
+        if self._disturbed:
+            parts.append("The workload's own packets shared the link meanwhile.")
+        return " ".join([*parts, UNPROBED])
+
+    def _openings(self) -> Iterator[Row]:
+        asked = ask(self._persona)
+        packets = [(question.direction, question.packet) for question in asked if question.packet]
+        answers = iter(self._prober.judged(self._attachment, packets, stopped=self._is_over))
+        self._check()
+        yield from judge_openings(asked, [next(answers) if question.packet else None for question in asked])
+
+    def _send(
+        self, trains: Sequence[Train], settle_ns: int
+    ) -> tuple[Mapping[str, Sequence[Probe]], dict[str, bool]]:
+        """The fates of the probes, and in which direction they were all but alone."""
+        if not trains:
+            return {}, {}
+        before = self._observe(self._attachment)
+        probes = self._prober(self._attachment, trains, settle_ns=settle_ns, stopped=self._is_over)
+        after = self._observe(self._attachment)
+        self._check()
+        alone = {train.direction: _is_alone(train, before, after) for train in trains}
+        self._disturbed |= not all(alone.values())
+        return probes, alone
+
+    def _is_over(self) -> bool:
+        charge = self._charge
+        return self._stop.is_set() or charge.hold is None or charge.applied_sequence != self._sequence
+
+    def _check(self) -> None:
+        if self._is_over():
+            raise Stopped
+
+
+def _is_alone(train: Train, before: Observation, after: Observation) -> bool:
+    old, new = getattr(before, train.direction).passed, getattr(after, train.direction).passed
+    packets, size = new.packets - old.packets, new.bytes - old.bytes
+    return bool(packets <= OWN_SHARE * train.count and size <= OWN_SHARE * train.count * train.length)
+
+
+def _wish(document: Mapping[str, Any]) -> Wish:
+    probes, interval = document.get("probes"), document.get("interval")
+    return Wish(
+        int(probes) if probes is not None else None,
+        int(Duration.parse(interval)) if interval is not None else None,
+        int(Lifetime.parse(document.get("at_most") or "60s")),
+    )
 
 
 def _persona(charge: Charge) -> Persona | None:
@@ -133,13 +218,6 @@ def _persona(charge: Charge) -> Persona | None:
         return from_mapping(json.loads(assignment.worn.document))
     except PersonaError:
         return None
-
-
-def _message(persona: Persona) -> str:
-    text = f"Intervals are {CONFIDENCE:.1%}, widened where successive probes are not independent."
-    if persona.egress.bandwidth or persona.ingress.bandwidth:
-        text += " The rate was measured by a burst that competed with the workload's own traffic."
-    return text
 
 
 def _failed(message: str) -> dict[str, Any]:

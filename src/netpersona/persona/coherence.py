@@ -97,3 +97,23 @@ def _interpolate(xs: list[float], ys: list[float], x: float) -> float:
     index = min(max(bisect_right(xs, x), 1), len(xs) - 1)
     a, b = xs[index - 1], xs[index]
     return ys[index - 1] + (ys[index] - ys[index - 1]) * (x - a) / (b - a)
+
+
+def rank_autocorrelation(distribution: Quantiles, gap: float) -> float:
+    """Spearman's correlation of D and D' for packets `gap` ns apart: 12 E[F(D) F(D')] - 3.
+
+    E[F(D')|D] = 1 - ∫ F(Q(u))/F(Q(u) + Δ) du from u = F(D - Δ) on; sums over even cells of u.
+    """
+    table = _fine(distribution)
+    levels = [(i + 0.5) / _CELLS for i in range(_CELLS)]
+    delays = [table.at(u) for u in levels]
+    tails = [0.0]
+    for y in reversed(delays):
+        tails.append(tails[-1] + _ratio(table, y, gap) / _CELLS)
+    tails.reverse()  # tails[i]: the integral from i / _CELLS on
+    edges = [i / _CELLS for i in range(_CELLS + 1)]
+    product = sum(
+        u * (1 - _interpolate(edges, tails, _cumulative(table, d - gap)))
+        for u, d in zip(levels, delays, strict=True)
+    )
+    return 12 * product / _CELLS - 3

@@ -1,125 +1,220 @@
-import random
+from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
+from tests.unit.agent.links import link, travel, wanted
 
-from netpersona.agent.judge import Row, judge, judge_rate
-from netpersona.agent.requested import Requested, requested
-from netpersona.datapath import Probe
-from netpersona.persona import from_mapping
+from netpersona.agent.judge import CORRELATION, judge, judge_rate
+from netpersona.agent.probing import Wish, plan
+from netpersona.agent.requested import requested
+from netpersona.agent.rows import Row
+from netpersona.datapath import Probe, Train
+from netpersona.persona.conditions import Link
 
-SPACING_NS = 10_000_000
-
-
-def wanted(**egress: object) -> Requested:
-    return requested(from_mapping({"persona_id": "p", "egress": egress}).egress)
-
-
-def sent(delays_ns: Iterable[float | None], *, corrupted: float = 0, twice: float = 0) -> list[Probe]:
-    source = random.Random(1)
-    return [
-        Probe(
-            sequence=number,
-            sent_ns=number * SPACING_NS,
-            captured_ns=()
-            if delay is None
-            else (int(number * SPACING_NS + delay),) * (2 if source.random() < twice else 1),
-            corrupted=delay is not None and source.random() < corrupted,
-            length=128,
-        )
-        for number, delay in enumerate(delays_ns)
-    ]
+MS = 1_000_000
+JITTER = "jitter (standard deviation)"
+PLAIN = Train("egress", 400, 10 * MS)
 
 
 def by_quantity(rows: Iterable[Row]) -> dict[str, Row]:
     return {row.quantity: row for row in rows}
 
 
-def normal(mean_ms: float, deviation_ms: float, count: int = 400) -> list[float | None]:
-    source = random.Random(2)
-    return [source.gauss(mean_ms, deviation_ms) * 1e6 for _ in range(count)]
+def verdicts(asked: Link, done: Link, train: Train | None = None, *, seed: int = 1) -> dict[str, str | None]:
+    """Of a link that does `done` where `asked` was asked; by default with as many probes as are sent then."""
+    meant = requested(asked)
+    sent = train or plan({"egress": meant}, Wish()).trains[0]
+    return {row.quantity: row.verdict for row in judge("egress", meant, travel(done, sent, seed))}
 
 
-def test_a_link_that_does_what_was_asked_holds_in_every_row() -> None:
-    asked = wanted(latency="100ms", jitter="5ms", distribution="normal")
-    rows = by_quantity(judge("egress", asked, sent(normal(100.05, 5))))
-    assert {row.holds for row in rows.values()} == {True}
+ASKED: dict[str, tuple[dict[str, Any], int]] = {
+    "nothing": ({}, 100),
+    "loss": ({"loss": "10%"}, 100),
+    "loss in runs": ({"loss": {"probability": "20%", "correlation": "50%"}}, 60),
+    "loss in bursts": ({"loss": {"model": "gilbert_elliott", "p": "2%", "r": "20%"}}, 20),
+    "all of it": ({"loss": "10%", "duplicate": "20%", "corrupt": "5%"}, 60),
+    "delay": ({"latency": "100ms"}, 100),
+    "uniform": ({"latency": "20ms", "jitter": "5ms"}, 60),
+    "heavy tail": ({"latency": "50ms", "jitter": "10ms", "distribution": "pareto", "order": "free"}, 100),
+    "dense": ({"latency": "50ms", "jitter": "10ms", "distribution": "normal"}, 20),
+    "reorder": ({"latency": "20ms", "jitter": "5ms", "reorder": "10%"}, 40),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_link_that_does_what_was_asked_is_not_blamed(name: str) -> None:
+    """At 99.9 % a row, one false NO in these few hundred rows is nothing strange, three are."""
+    asked, times = ASKED[name]
+    found = Counter(
+        verdict
+        for seed in range(times)
+        for verdict in verdicts(link(**asked), link(**asked), seed=seed).values()
+    )
+    assert found["no"] <= 1
+    assert found["yes"] >= 0.97 * found.total()
+
+
+WRONG: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("loss", {"loss": "10%"}, {"loss": "5%"}),
+    ("loss", {"loss": "1%"}, {"loss": "2%"}),
+    ("loss", {"loss": "10%"}, {}),
+    ("loss", {}, {"loss": "3%"}),
+    (
+        "loss",
+        {"loss": {"probability": "20%", "correlation": "50%"}},
+        {"loss": {"probability": "10%", "correlation": "50%"}},
+    ),
+    ("duplicate", {"duplicate": "10%"}, {"duplicate": "5%"}),
+    ("corrupt", {"corrupt": "10%"}, {"corrupt": "5%"}),
+    ("delay", {"latency": "2ms"}, {"latency": "4ms"}),
+    ("delay", {"latency": "2ms"}, {"latency": "1ms"}),
+    ("delay", {}, {"latency": "5ms"}),
+    ("delay", {"latency": "100ms", "jitter": "10ms"}, {"latency": "200ms", "jitter": "10ms"}),
+    (JITTER, {"latency": "50ms", "jitter": "8ms"}, {"latency": "50ms", "jitter": "16ms"}),
+    (JITTER, {"latency": "50ms", "jitter": "8ms"}, {"latency": "50ms", "jitter": "4ms"}),
+    (
+        JITTER,
+        {"latency": "50ms", "jitter": "9ms", "distribution": "pareto"},
+        {"latency": "50ms", "jitter": "20ms", "distribution": "pareto"},
+    ),
+    ("reorder", {"latency": "20ms", "reorder": "20%"}, {"latency": "20ms", "reorder": "10%"}),
+    (
+        CORRELATION,
+        {"latency": "20ms", "jitter": "2ms", "distribution": "normal", "correlation": "60%"},
+        {"latency": "20ms", "jitter": "2ms", "distribution": "normal"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "asked", "done"), WRONG, ids=[f"{q}-{n}" for n, (q, *_) in enumerate(WRONG)]
+)
+def test_half_or_twice_of_what_was_asked_is_caught_with_the_usual_probes(
+    quantity: str, asked: dict[str, Any], done: dict[str, Any]
+) -> None:
+    times = 10
+    found = Counter(verdicts(link(**asked), link(**done), seed=seed)[quantity] for seed in range(times))
+    assert found["yes"] == 0
+    assert found["no"] >= times - 1, found
+
+
+def test_values_are_shown_in_the_unit_of_the_row() -> None:
+    asked = link(latency="100ms", jitter="5ms", distribution="normal")
+    rows = by_quantity(judge("egress", requested(asked), travel(asked, PLAIN, 1)))
     assert rows["delay"].achieved == pytest.approx(100, abs=1)
     assert rows["delay"].unit == "ms"
+    assert rows[JITTER].achieved == pytest.approx(5, rel=0.2)
+    assert rows["delay"].document()["holds"] is True
 
 
-@pytest.mark.parametrize(("mean_ms", "deviation_ms", "broken"), [(104, 5, "delay"), (100, 9, "jitter")])
-def test_a_link_that_does_otherwise_is_caught(mean_ms: float, deviation_ms: float, broken: str) -> None:
-    asked = wanted(latency="100ms", jitter="5ms", distribution="normal")
-    rows = judge("egress", asked, sent(normal(mean_ms, deviation_ms)))
-    assert {row.quantity.split()[0] for row in rows if row.holds is False} == {broken}
+FEW = Train("egress", 20, 10 * MS)
+
+
+def test_few_probes_are_no_yes() -> None:
+    for asked in ({"loss": "1%"}, {"duplicate": "10%"}, {"latency": "20ms", "jitter": "10ms"}):
+        assert "too few" in verdicts(link(**asked), link(**asked), FEW).values()
+    assert set(verdicts(link(), link(), FEW).values()) == {"too few", "yes"}
+
+
+def test_few_probes_may_still_be_a_no() -> None:
+    assert verdicts(link(latency="10ms"), link(latency="30ms"), FEW)["delay"] == "no"
+
+
+def test_delays_of_dense_probes_are_worth_few() -> None:
+    """200 probes within a tenth of what a delay lasts are hardly more than one."""
+    asked = link(latency="500ms", jitter="200ms", distribution="normal")
+    found = verdicts(asked, asked, Train("egress", 200, 100_000))
+    assert (found["delay"], found[JITTER]) == ("too few", "too few")
+
+
+def test_a_delay_too_small_to_tell_from_the_way_itself_is_not_judged() -> None:
+    assert verdicts(link(latency="300us"), link(latency="300us"), PLAIN)["delay"] is None
+    assert verdicts(link(latency="300us"), link(latency="5ms"), PLAIN)["delay"] == "no"
 
 
 def test_less_delay_than_asked_is_not_forgiven_as_path() -> None:
-    rows = by_quantity(judge("egress", wanted(latency="10ms"), sent([9.5e6] * 200)))
-    assert rows["delay"].holds is False
+    assert verdicts(link(latency="10ms"), link(latency="9500us"), PLAIN)["delay"] == "no"
 
 
-def test_loss_that_was_not_asked_for_is_caught() -> None:
-    rows = by_quantity(judge("egress", wanted(), sent([None if n % 10 == 3 else 1e5 for n in range(400)])))
-    assert rows["loss"].holds is False
-    assert rows["loss"].achieved == pytest.approx(0.1)
+def test_where_all_is_to_be_lost_only_the_loss_is_judged() -> None:
+    assert verdicts(link(loss="100%"), link(loss="100%"), PLAIN) == {"loss": "yes"}
 
 
-def test_loss_as_asked_holds() -> None:
-    source = random.Random(3)
-    delays = [None if source.random() < 0.1 else 1e5 for _ in range(500)]
-    assert by_quantity(judge("egress", wanted(loss="10%"), sent(delays)))["loss"].holds is True
+def test_nothing_arrives_although_something_should() -> None:
+    found = verdicts(link(latency="10ms"), link(loss="100%"), PLAIN)
+    assert (found["loss"], found["delay"]) == ("no", "too few")
 
 
-def test_when_nothing_arrives_only_the_loss_is_judged() -> None:
-    rows = list(judge("egress", wanted(loss="100%"), sent([None] * 50)))
-    assert [(row.quantity, row.holds) for row in rows] == [("loss", True)]
+def test_copies_that_may_overtake_do_not_count_for_the_delay() -> None:
+    """The first of two independent copies would be early."""
+    asked = {
+        "latency": "50ms",
+        "jitter": "20ms",
+        "distribution": "normal",
+        "order": "free",
+        "duplicate": "50%",
+    }
+    first = [
+        Probe(p.sequence, p.sent_ns, (p.sent_ns + 1, *p.captured_ns), p.corrupted, p.length)
+        if len(p.captured_ns) > 1
+        else p
+        for p in travel(link(**asked), PLAIN, 1)
+    ]
+    assert by_quantity(judge("egress", wanted(**asked), first))["delay"].verdict == "yes"
 
 
-def test_duplicates_and_corruption_are_counted_among_what_arrived() -> None:
-    asked = wanted(duplicate="5%", corrupt="2%")
-    rows = by_quantity(judge("egress", asked, sent([1e5] * 1000, corrupted=0.02, twice=0.05)))
-    assert rows["duplicate"].holds is True
-    assert rows["corrupt"].holds is True
-    rows = by_quantity(judge("egress", asked, sent([1e5] * 1000)))
-    assert rows["duplicate"].holds is False
-    assert rows["corrupt"].holds is False
+CORRELATED = {"latency": "40ms", "jitter": "10ms", "distribution": "normal", "correlation": "25%"}
 
 
-def test_overtaking_is_shown_and_not_judged() -> None:
-    delays: list[float | None] = [30e6 if n % 4 else 0.0 for n in range(100)]
-    rows = by_quantity(judge("egress", wanted(latency="30ms", reorder="25%"), sent(delays)))
-    assert rows["overtaking"].holds is None
-    assert rows["overtaking"].achieved is not None
-    assert rows["overtaking"].achieved > 0.2
+@pytest.mark.parametrize("interval_ms", [3, 10])
+def test_correlation_is_judged_by_what_order_makes_of_it(interval_ms: int) -> None:
+    """25 % asked, and far more at this packet rate: not the persona's fault."""
+    train = Train("egress", 2000, interval_ms * MS)
+    probes = travel(link(**CORRELATED), train, 1)
+    row = by_quantity(judge("egress", wanted(**CORRELATED), probes))[CORRELATION]
+    assert row.verdict == "yes"
+    assert isinstance(row.requested, float)
+    assert row.requested > 0.3
+    disturbed = by_quantity(judge("egress", wanted(**CORRELATED), probes, alone=False))
+    assert disturbed[CORRELATION].verdict is None
 
 
-def burst(bits_a_second: float, count: int = 200, *, paced: bool = False) -> list[Probe]:
-    gap_ns = 1400 * 8e9 / bits_a_second
-    return [Probe(n, int(n * gap_ns) if paced else n, (int(n * gap_ns),), False, 1400) for n in range(count)]
+def burst(bits_a_second: float, count: int = 300, *, offered: float = 2.0) -> list[Probe]:
+    """Offered `offered` times as fast as 1 Mbit/s, through a link of this rate without a bucket."""
+    sent_ns, gap_ns = 1400 * 8e3 / offered, 1400 * 8e9 / bits_a_second
+    return [Probe(n, int(n * sent_ns), (int(n * max(sent_ns, gap_ns)),), False, 1400) for n in range(count)]
 
 
-@pytest.mark.parametrize(("rate", "holds"), [(1e6, True), (1.2e6, False), (0.8e6, False)])
-def test_a_rate_is_judged_by_a_burst(rate: float, holds: bool) -> None:
-    assert judge_rate("egress", wanted(bandwidth="1mbit"), burst(rate)).holds is holds
+@pytest.mark.parametrize(("rate", "verdict"), [(1e6, "yes"), (1.2e6, "no"), (0.8e6, "no"), (0.5e6, "no")])
+def test_a_rate_is_judged_by_a_burst(rate: float, verdict: str) -> None:
+    assert judge_rate("egress", wanted(bandwidth="1mbit"), burst(rate)).verdict == verdict
 
 
 def test_a_burst_that_we_could_not_send_fast_enough_says_nothing() -> None:
-    row = judge_rate("egress", wanted(bandwidth="10gbit"), burst(1e6, paced=True))
-    assert row.holds is None
+    asked = wanted(bandwidth="1mbit")
+    assert judge_rate("egress", asked, burst(1e6, offered=1.1)).verdict == "too few"
+    assert judge_rate("egress", asked, burst(1e6, count=5)).verdict == "too few"
+    assert judge_rate("egress", asked, []).verdict == "too few"
+
+
+def test_the_share_that_the_workload_took_is_not_missed() -> None:
+    asked = wanted(bandwidth="1mbit")
+    assert judge_rate("egress", asked, burst(0.8e6), alone=False).verdict is None
+    assert judge_rate("egress", asked, burst(1.2e6), alone=False).verdict == "no"
 
 
 def test_jitter_may_shift_the_ends_of_a_burst() -> None:
     conditions = {"bandwidth": "1mbit", "latency": "500ms", "jitter": "60ms", "distribution": "normal"}
-    assert judge_rate("egress", wanted(bandwidth="1mbit"), burst(0.95e6)).holds is False
-    assert judge_rate("egress", wanted(**conditions), burst(0.95e6)).holds is True
+    assert judge_rate("egress", wanted(bandwidth="1mbit"), burst(0.95e6)).verdict == "no"
+    assert judge_rate("egress", wanted(**conditions), burst(0.95e6)).verdict == "yes"
 
 
 def test_what_the_bucket_let_through_at_once_is_not_the_rate() -> None:
     asked = wanted(bandwidth="1mbit", burst="28kB")
-    at_once = [Probe(n, n, (n,), False, 1400) for n in range(20)]
-    later = [
-        Probe(p.sequence, p.sequence, (p.captured_ns[0] + 11_200_000,), False, 1400) for p in burst(1e6, 100)
+    gap_ns, start = 11_200_000, 40
+    probes = [
+        Probe(n, n * gap_ns // 2, (max(n * gap_ns // 2, (n - start // 2) * gap_ns),), False, 1400)
+        for n in range(200)
     ]
-    assert judge_rate("egress", asked, at_once + later).holds is True
+    assert judge_rate("egress", asked, probes).verdict == "yes"
