@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from typing import Any
 
@@ -127,11 +128,25 @@ def test_verifications_go_to_the_agent_and_back(client: httpx2.Client) -> None:
         "low": 0.01,
         "high": 0.0102,
         "unit": "s",
+        "verdict": "yes",
         "holds": True,
     }
+    assert client.put(path, json={"state": "running", "takes_s": 2.5}).json()["takes_s"] == 2.5
     assert client.put(path, json={"state": "done", "message": "", "rows": [row]}).status_code == 200
     assert client.get(path).json()["rows"] == [row]
     assert client.put(path, json={"state": "failed"}).status_code == 409
+
+
+def test_a_verification_is_cancelled_by_deleting_it(client: httpx2.Client) -> None:
+    client.post("/v1/workloads", json={"workload_id": "cancelled", **VM})
+    revision = client.get("/v1/workloads").json()["revision"]
+    path = client.post("/v1/workloads/cancelled/verifications", json={}).headers["location"]
+    assert client.delete(path).json()["state"] == "cancelled"
+    assert client.delete(path).json()["state"] == "cancelled"
+    with client.stream("GET", "/v1/workloads", params={"watch": 1, "revision": revision}) as stream:
+        events = list(islice(stream.iter_lines(), 2))
+    assert [json.loads(line)["object"]["state"] for line in events] == ["pending", "cancelled"]
+    assert client.put(path, json={"state": "done"}).status_code == 409
 
 
 def test_hosts_report(client: httpx2.Client) -> None:

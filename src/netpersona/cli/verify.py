@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netpersona.cli import completion
-from netpersona.cli.durations import duration, seconds
+from netpersona.cli.durations import duration, lifetime
 from netpersona.cli.errors import CliError, note
 from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.settings import settings_of
@@ -21,87 +21,144 @@ if TYPE_CHECKING:
 
 POLL_S = 0.1
 GRACE_S = 30.0
-"""Beyond the time that sending takes: what is under test may delay or queue the probes themselves."""
+"""Beyond the time that the agent says it takes."""
+OPEN = ("pending", "running")
 
 
 def verify(
     ctx: typer.Context,
     workload: Annotated[str, typer.Argument(metavar="WORKLOAD", autocompletion=completion.workloads)],
-    probes: Annotated[int, typer.Option(min=10, max=100_000, help="How many, in each direction.")] = 200,
+    probes: Annotated[
+        int | None,
+        typer.Option(
+            min=10, max=100_000, help="How many, in each direction; as many as the persona needs by default."
+        ),
+    ] = None,
     interval: Annotated[
-        str, typer.Option(metavar="DURATION", callback=duration, help="Between two probes, 100us to 10s.")
-    ] = "10ms",
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            callback=duration,
+            help="Between two probes, 100us to 10s; longer where the rate is low. 10ms or closer by default.",
+        ),
+    ] = None,
+    at_most: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION", callback=lifetime, help="How long it may take, 1s to 1h; then fewer probes."
+        ),
+    ] = "60s",
     output: Output = Format.table,
 ) -> None:
-    """Send probes through a workload's attachment and compare; exit 1 where something does not hold."""
+    """Send probes through a workload's attachment and compare; exit 1 unless all that can be told holds.
+
+    Ctrl-C cancels it. The verifications of a host run one after another.
+    """
     from netpersona.cli.client import Api
 
-    takes_s = probes * seconds(interval)
     with Api(settings_of(ctx)) as api:
         api.get("workloads", workload)
-        with _progress(f"{probes} probes to {workload}, {interval} apart", takes_s) as advance:
-            try:
-                result = _measure(api, workload, {"probes": probes, "interval": interval}, takes_s, advance)
-            except KeyboardInterrupt:
-                note(
-                    "interrupted; the agent sends the remaining probes, and a new verification waits for them"
-                )
-                raise
-    if result["state"] == "failed":
+        result = _measure(api, workload, {"probes": probes, "interval": interval, "at_most": at_most})
+    if result["state"] != "done":
         raise CliError(f"could not verify {workload}: {result.get('message') or 'no reason given'}")
     emit(_compared(result), output)
     if result.get("message"):
         note(result["message"])
-    broken = [f"{row['direction']} {row['quantity']}" for row in result["rows"] if row["holds"] is False]
-    if broken:
-        note(f"does not hold: {', '.join(broken)}")
+    if not _holds(result["rows"]):
         raise typer.Exit(1)
 
 
-def _measure(
-    api: Api, workload: str, body: JsonObject, takes_s: float, advance: Callable[[float], None]
-) -> JsonObject:
-    """Ask for a verification and wait for the agent to finish it."""
+def _holds(rows: list[dict[str, Any]]) -> bool:
+    """Says what does not."""
+    named = {
+        verdict: [f"{row['direction']} {row['quantity']}" for row in rows if row["verdict"] == verdict]
+        for verdict in ("no", "too few")
+    }
+    if named["no"]:
+        note(f"does not hold: {', '.join(named['no'])}")
+    if named["too few"]:
+        note(f"too few probes to tell (more with --probes or --at-most): {', '.join(named['too few'])}")
+    return not (named["no"] or named["too few"])
+
+
+def _measure(api: Api, workload: str, body: JsonObject) -> JsonObject:
+    """Ask for a verification and wait for the agent to finish it; cancel it when interrupted."""
     from netpersona.cli.client import resource_path
 
-    path = resource_path("workloads", workload, "verifications")
-    result = api.request("POST", path, body)
-    started = time.monotonic()
-    while result["state"] == "pending":
-        passed_s = time.monotonic() - started
-        if passed_s > takes_s + GRACE_S:
-            raise CliError(
-                f"no result within {passed_s:.0f} s",
-                "an interrupted verification may still be under way: `netpersona watch` shows when it ends; "
-                "otherwise see `netpersona status` and the agent's log",
-            )
-        advance(passed_s)
-        time.sleep(POLL_S)
-        result = api.request("GET", f"{path}/{result['verification_id']}")
+    collection = resource_path("workloads", workload, "verifications")
+    result = api.request("POST", collection, {key: value for key, value in body.items() if value is not None})
+    path = f"{collection}/{result['verification_id']}"
+    try:
+        return _wait(api, path, workload, result)
+    except KeyboardInterrupt:
+        _cancel(api, path)
+        raise
+
+
+def _cancel(api: Api, path: str) -> None:
+    try:
+        state = api.request("DELETE", path)["state"]
+    except CliError as error:
+        note(f"interrupted, and cannot cancel the verification: {error}")
+    else:
+        note(f"{state}: no more probes are sent")
+
+
+def _wait(api: Api, path: str, workload: str, result: JsonObject) -> JsonObject:
+    with _progress(f"verifying {workload}") as show:
+        waited = time.monotonic()
+        while result["state"] in OPEN:
+            show(result)
+            if result["state"] == "pending" and result.get("position"):
+                waited = time.monotonic()
+            elif time.monotonic() - waited > (result.get("takes_s") or 0) + GRACE_S:
+                raise CliError(
+                    f"no result within {time.monotonic() - waited:.0f} s",
+                    "see `netpersona status` and the agent's log",
+                )
+            time.sleep(POLL_S)
+            result = api.request("GET", path)
     return result
 
 
 @contextmanager
-def _progress(what: str, takes_s: float) -> Iterator[Callable[[float], None]]:
-    """Yields a function that takes the seconds passed; a bar on a terminal, one line elsewhere."""
+def _progress(what: str) -> Iterator[Callable[[JsonObject], None]]:
+    """Yields a function that shows how a verification goes: a bar on a terminal, lines elsewhere."""
     if not sys.stderr.isatty():
-        note(f"{what}: about {takes_s:.1f} s")
-        yield lambda _passed_s: None
+        said: list[str] = []
+        yield lambda result: _say_once(said, f"{what}: {_stage(result)}")
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=takes_s)
+        task, started = progress.add_task(what, total=None), time.monotonic()
 
-        def advance(passed_s: float) -> None:
-            late = passed_s > takes_s
-            progress.update(task, completed=min(passed_s, takes_s), description=_LAST if late else what)
+        def show(result: JsonObject) -> None:
+            nonlocal started
+            if result["state"] != "running":
+                started = time.monotonic()
+            progress.update(
+                task,
+                total=result.get("takes_s"),
+                completed=time.monotonic() - started,
+                description=f"{what}: {_stage(result)}",
+            )
 
-        yield advance
+        yield show
 
 
-_LAST = "waiting for the last probes, then measuring the rate"
+def _say_once(said: list[str], line: str) -> None:
+    if line not in said:
+        said.append(line)
+        note(line)
+
+
+def _stage(result: JsonObject) -> str:
+    if result["state"] == "running":
+        return f"takes about {result.get('takes_s') or 0:.1f} s"
+    position = result.get("position") or 0
+    return f"{position} of the same host come first" if position else "asked the agent"
 
 
 def _compared(result: JsonObject) -> View:
@@ -115,7 +172,7 @@ def _compared(result: JsonObject) -> View:
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    verdict = {True: "yes", False: "NO", None: "-"}[row["holds"]]
+    verdict = {"no": "NO", None: "-"}.get(row["verdict"], row["verdict"])
     low, high = (amount(row[end], row["unit"]) for end in ("low", "high"))
     return (
         row["direction"],
@@ -132,7 +189,7 @@ def amount(value: float | str | None, unit: str, *, digits: int = 4) -> str:
     if value is None:
         return "-"
     if isinstance(value, str):
-        return f"{value}{unit}"
+        return value
     if unit == "bit/s":
         for scaled, length in (("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3)):
             if abs(value) >= length:

@@ -143,27 +143,42 @@ class StatusReports(Request):
 class VerificationRequest(Request):
     """Probes to send through the attachment."""
 
-    probes: Annotated[StrictInt, Field(ge=10, le=100_000)] = 200
-    interval: HumanDuration = Field("10ms", description="Between two probes; 100us to 10s")
+    probes: Annotated[StrictInt, Field(ge=10, le=100_000)] | None = Field(
+        None, description="In each direction; null: as many as what the persona asks for needs"
+    )
+    interval: HumanDuration | None = Field(
+        None,
+        description="Between two probes, 100us to 10s; null: 10ms or closer. Longer where the rate is low",
+    )
+    at_most: HumanDuration = Field(
+        "60s", description="How long it may take, 1s to 1h; fewer probes where they do not fit"
+    )
+
+
+Figure = StrictFloat | StrictInt | Annotated[StrictStr, Field(max_length=256)] | None
 
 
 class VerificationRow(Request):
     direction: Literal["egress", "ingress"]
-    quantity: Annotated[StrictStr, Field(max_length=64)]
-    requested: StrictFloat | StrictInt | Annotated[StrictStr, Field(max_length=256)] | None = None
-    achieved: StrictFloat | StrictInt | None = None
+    quantity: Annotated[StrictStr, Field(max_length=256)]
+    requested: Figure = None
+    achieved: Figure = None
     low: StrictFloat | StrictInt | None = Field(None, description="Lower end of the confidence interval")
     high: StrictFloat | StrictInt | None = Field(None, description="Upper end of the confidence interval")
     unit: Annotated[StrictStr, Field(max_length=32)] = ""
-    holds: StrictBool | None = Field(None, description="null: nothing was asked of this quantity")
+    verdict: Literal["yes", "no", "too few"] | None = Field(
+        None, description="too few: more probes are needed to tell; null: nothing was asked, or none can tell"
+    )
+    holds: StrictBool | None = Field(None, description="true: yes; false: no; null: anything else")
 
 
 class VerificationResult(Request):
-    """What came of the probes; written by the agent."""
+    """How it goes, and what came of the probes; written by the agent."""
 
-    state: Literal["done", "failed"]
+    state: Literal["running", "done", "failed"]
+    takes_s: StrictFloat | StrictInt | None = Field(None, description="Of a running one: how long in all")
     message: Annotated[StrictStr, Field(max_length=4096)] = ""
-    rows: Annotated[list[VerificationRow], Field(max_length=64)] = Field(default_factory=list)
+    rows: Annotated[list[VerificationRow], Field(max_length=512)] = Field(default_factory=list)
 
 
 class HostReport(BaseModel):
@@ -241,10 +256,16 @@ class Verification(Answer):
     verification_id: str
     workload_id: str
     revision: int
-    state: Literal["pending", "done", "failed"]
-    probes: int
-    interval: str
+    state: Literal["pending", "running", "done", "failed", "cancelled"]
+    position: int | None = Field(
+        description="Verifications of the same host that come first: they run one after another"
+    )
+    probes: int | None
+    interval: str | None
+    at_most: str
     requested_at: str
+    started_at: str | None
+    takes_s: float | None = Field(description="How long it takes from started_at on, told when it starts")
     finished_at: str | None
     message: str
     rows: list[VerificationRow]

@@ -39,7 +39,7 @@ class Service:
         self.verifications = Verifications(desk, self.workloads)
         self.hosts = Hosts(desk)
         workload = Source(WORKLOADS, self.workloads.resource)
-        verification = Source(VERIFICATIONS, verification_resource, "VERIFY", self.verifications.pending)
+        verification = Source(VERIFICATIONS, verification_resource, "VERIFY", self.verifications.open)
         self.feed = Feed(
             store,
             {

@@ -19,10 +19,21 @@ HOLDS = {
     "low": 99.9,
     "high": 100.3,
     "unit": "ms",
+    "verdict": "yes",
     "holds": True,
 }
-BREAKS = {**HOLDS, "quantity": "loss", "holds": False}
-UNASKED = {**HOLDS, "requested": None, "low": None, "high": None, "holds": None}
+BREAKS = {**HOLDS, "quantity": "loss", "verdict": "no", "holds": False}
+OPEN = {**HOLDS, "quantity": "jitter", "verdict": "too few", "holds": None}
+UNASKED = {**HOLDS, "requested": None, "low": None, "high": None, "verdict": None, "holds": None}
+OPENING = {
+    **HOLDS,
+    "quantity": "default: any flow",
+    "requested": "passes",
+    "achieved": "passes",
+    "low": None,
+    "high": None,
+    "unit": "",
+}
 End = Callable[..., None]
 
 
@@ -50,8 +61,7 @@ def test_all_that_holds_exits_0_with_the_intervals(run: Run, manager: FakeManage
     ran = run("verify", "web", "--probes", "50", "--interval", "1ms")
     assert ran.code == 0
     assert "egress     latency   100ms      100.1ms   99.9ms … 100.3ms  yes" in ran.out
-    assert manager.sent("POST") == [(PATH, {"probes": 50, "interval": "1ms"})]
-    assert "50 probes to web" in ran.err
+    assert manager.sent("POST") == [(PATH, {"probes": 50, "interval": "1ms", "at_most": "60s"})]
 
 
 def test_one_that_does_not_hold_exits_1_and_shows_all(run: Run, answer: End) -> None:
@@ -67,7 +77,7 @@ def test_one_that_does_not_hold_exits_1_and_shows_all(run: Run, answer: End) -> 
     ("value", "unit", "shown"),
     [
         (None, "ms", "-"),
-        ("table", "", "table"),
+        ("passes", "", "passes"),
         (0.01, "", "1%"),
         (0.000784894, "", "0.07849%"),
         (0.0, "", "0%"),
@@ -82,17 +92,49 @@ def test_amounts_are_written_as_in_a_document(value: float | str | None, unit: s
     assert verify.amount(value, unit) == shown
 
 
-def test_an_interrupt_says_that_the_agent_goes_on(
-    run: Run, answer: End, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("state", ["cancelled", "done"])
+def test_an_interrupt_cancels_it(
+    run: Run, manager: FakeManager, answer: End, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     answer("done", [HOLDS])
-    monkeypatch.setattr(verify, "_measure", interrupted)
+    manager.answers["DELETE", f"{PATH}/v1"] = httpx2.Response(200, json={"state": state})
+    monkeypatch.setattr(verify, "_wait", interrupted)
     ran = run("verify", "web")
     assert ran.code == 130
-    assert "the agent sends the remaining probes" in ran.err
+    assert f"{state}: no more probes are sent" in ran.err
+
+
+def test_too_few_probes_are_no_success(run: Run, answer: End) -> None:
+    answer("done", [HOLDS, OPEN])
+    ran = run("verify", "web")
+    assert ran.code == 1
+    assert ran.out.splitlines()[2].endswith("too few")
+    assert "too few probes to tell (more with --probes or --at-most): egress jitter" in ran.err
+
+
+def test_a_statement_is_shown_in_words(run: Run, answer: End) -> None:
+    answer("done", [OPENING])
+    assert "egress     default: any flow  passes     passes    -         yes" in run("verify", "web").out
+
+
+def test_how_it_goes_is_told_once_each(run: Run, manager: FakeManager, answer: End) -> None:
+    answer("done", [HOLDS])
+    stages = [
+        {"state": "pending", "position": 2},
+        {"state": "pending", "position": 2},
+        {"state": "running", "position": 0, "takes_s": 12.34},
+        {"state": "done", "message": "", "rows": [HOLDS]},
+    ]
+    manager.answers["GET", f"{PATH}/v1"] = [httpx2.Response(200, json=stage) for stage in stages]
+    told = [line for line in run("verify", "web").err.splitlines() if "verifying web" in line]
+    assert told == [
+        "verifying web: asked the agent",
+        "verifying web: 2 of the same host come first",
+        "verifying web: takes about 12.3 s",
+    ]
 
 
 def test_json_is_the_verification(run: Run, answer: End) -> None:

@@ -52,7 +52,7 @@ def test_a_resumed_watch_gets_what_it_missed_and_nothing_twice(service: Service)
         request = await service.verifications.request("b", VerificationRequest())
         await service.workloads.delete("a")
         watch = service.feed.watch("workloads", at)
-        await service.verifications.finish(
+        await service.verifications.report(
             "b", request.key.partition("/")[2], VerificationResult(state="done")
         )
         messages = await watch.take()

@@ -26,16 +26,16 @@ def test_a_verification_is_pending_until_its_result(service: Service) -> None:
         name = await ask(service, probes=50)
         assert service.verifications.get("w", name).value["state"] == "pending"
         result = VerificationResult(state="done", message="ok")
-        await service.verifications.finish("w", name, result)
+        await service.verifications.report("w", name, result)
         resource = verification_resource(service.verifications.get("w", name))
         assert (resource["state"], resource["probes"], resource["finished_at"]) == (
             "done",
             50,
             "2030-01-01T00:00:00.000000Z",
         )
-        await service.verifications.finish("w", name, result)
+        await service.verifications.report("w", name, result)
         with pytest.raises(Conflict):
-            await service.verifications.finish("w", name, VerificationResult(state="failed"))
+            await service.verifications.report("w", name, VerificationResult(state="failed"))
 
     asyncio.run(story())
 
@@ -49,6 +49,64 @@ def test_the_last_ones_are_kept(service: Service) -> None:
         assert service.verifications.get("w2", str(other["verification_id"]))
         with pytest.raises(NotFound):
             service.verifications.get("w", names[0])
+
+    asyncio.run(story())
+
+
+def test_a_running_one_says_how_long_it_takes(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        name = await ask(service)
+        await service.verifications.report("w", name, VerificationResult(state="running", takes_s=2.5))
+        resource = service.verifications.resource(service.verifications.get("w", name))
+        assert (resource["state"], resource["takes_s"], resource["position"]) == ("running", 2.5, 0)
+        await service.verifications.report("w", name, VerificationResult(state="done"))
+        resource = service.verifications.resource(service.verifications.get("w", name))
+        assert (resource["state"], resource["takes_s"], resource["position"]) == ("done", 2.5, None)
+
+    asyncio.run(story())
+
+
+def test_those_of_a_host_wait_for_each_other(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        await service.workloads.create(
+            NewWorkload(workload_id="far", kind="vm", host="other", interface="tap0")
+        )
+        records = [
+            await service.verifications.request(name, VerificationRequest())
+            for name in ("w2", "far", "w", "w2")
+        ]
+        assert [service.verifications.position(record) for record in records] == [0, 0, 1, 2]
+        assert [record.key for record in service.verifications.open()] == [record.key for record in records]
+        await service.verifications.cancel("w2", records[0].key.partition("/")[2])
+        assert service.verifications.position(records[3]) == 1
+
+    asyncio.run(story())
+
+
+def test_a_cancelled_one_takes_no_result(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        name = await ask(service)
+        for _ in range(2):
+            record = await service.verifications.cancel("w", name)
+            assert record.value["state"] == "cancelled"
+        for state in ("running", "done"):
+            with pytest.raises(Conflict, match="is cancelled"):
+                await service.verifications.report(
+                    "w", name, VerificationResult.model_validate({"state": state})
+                )
+
+    asyncio.run(story())
+
+
+def test_a_finished_one_stays_as_it_is(service: Service) -> None:
+    async def story() -> None:
+        await ready(service)
+        name = await ask(service)
+        await service.verifications.report("w", name, VerificationResult(state="done", message="ok"))
+        assert (await service.verifications.cancel("w", name)).value["state"] == "done"
 
     asyncio.run(story())
 

@@ -8,7 +8,6 @@ from netpersona.control import models
 from netpersona.control.answers import BODY, answer, answers, model_body
 from netpersona.control.bodies import read_model
 from netpersona.control.routes.common import ServiceOf, WorkloadId
-from netpersona.control.verifications import verification_resource
 
 router = APIRouter(prefix="/v1/workloads/{workload_id}/verifications", tags=["verifications"])
 
@@ -22,7 +21,7 @@ router = APIRouter(prefix="/v1/workloads/{workload_id}/verifications", tags=["ve
 async def request_verification(workload_id: WorkloadId, request: Request, service: ServiceOf) -> Response:
     """Ask the agent to send probes through the attachment; read the result at Location."""
     wanted = await read_model(request, models.VerificationRequest)
-    resource = verification_resource(await service.verifications.request(workload_id, wanted))
+    resource = service.verifications.resource(await service.verifications.request(workload_id, wanted))
     location = f"/v1/workloads/{workload_id}/verifications/{resource['verification_id']}"
     return answer(resource, 202, location=location)
 
@@ -30,12 +29,21 @@ async def request_verification(workload_id: WorkloadId, request: Request, servic
 @router.get("", responses=answers(404, ok=models.VerificationPage))
 async def list_verifications(workload_id: WorkloadId, service: ServiceOf) -> Response:
     """The last ones, oldest first."""
-    return answer({"items": [verification_resource(r) for r in service.verifications.list(workload_id)]})
+    found = service.verifications.list(workload_id)
+    return answer({"items": [service.verifications.resource(record) for record in found]})
 
 
 @router.get("/{verification_id}", responses=answers(404, ok=models.Verification))
 async def get_verification(workload_id: WorkloadId, verification_id: str, service: ServiceOf) -> Response:
-    return answer(verification_resource(service.verifications.get(workload_id, verification_id)))
+    """How it goes, and what came of it."""
+    return answer(service.verifications.resource(service.verifications.get(workload_id, verification_id)))
+
+
+@router.delete("/{verification_id}", responses=answers(404, 503, ok=models.Verification))
+async def cancel_verification(workload_id: WorkloadId, verification_id: str, service: ServiceOf) -> Response:
+    """Cancel it: the agent stops sending. One that is finished stays as it is."""
+    record = await service.verifications.cancel(workload_id, verification_id)
+    return answer(service.verifications.resource(record))
 
 
 @router.put(
@@ -43,11 +51,10 @@ async def get_verification(workload_id: WorkloadId, verification_id: str, servic
     responses=answers(*BODY, 404, 409, 503, ok=models.Verification),
     openapi_extra=model_body(models.VerificationResult),
 )
-async def finish_verification(
+async def report_verification(
     workload_id: WorkloadId, verification_id: str, request: Request, service: ServiceOf
 ) -> Response:
-    """For agents: the result, once."""
+    """For agents: that it is running, then the result, once."""
     result = await read_model(request, models.VerificationResult)
-    return answer(
-        verification_resource(await service.verifications.finish(workload_id, verification_id, result))
-    )
+    record = await service.verifications.report(workload_id, verification_id, result)
+    return answer(service.verifications.resource(record))
