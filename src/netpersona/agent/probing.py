@@ -19,6 +19,8 @@ FEWEST, MOST = 200, 13_000
 """Probes of a direction where nobody says otherwise."""
 SHARE_NEEDS = 130
 """Independent probes for each that is hit, to tell a share from its half and its double (99 %)."""
+CORRELATION_NEEDS = 300
+"""Likewise, over the square of the correlation: pairs of probes to tell it from its half and its double."""
 SPREAD_NEEDS = 400
 """Independent probes to tell a spread of delays from half and twice of it."""
 OVERLOAD = 2.0
@@ -81,7 +83,7 @@ def _needed_for_shares(wanted: Requested) -> int:
         if 0 < share.value < 1:
             needs.append(min(MOST, ceil(SHARE_NEEDS * share.memory * (1 - share.value) / share.value)))
     if wanted.correlation:
-        needs.append(min(MOST, ceil(SHARE_NEEDS / wanted.correlation**2)))
+        needs.append(min(MOST, ceil(CORRELATION_NEEDS / wanted.correlation**2)))
     return max(needs)
 
 
