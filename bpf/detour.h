@@ -43,14 +43,17 @@ static __always_inline const struct np_engine_state *np_engine(__u64 now)
 /* Packets that would overtake others of their lane still in the engine. */
 static __always_inline int np_lane_is_busy(const struct np_view *view)
 {
-	__u64 sent = READ_ONCE(view->lane->sent);
+	__u64 sent = READ_ONCE(view->lane->sent), quiet;
 
 	if (!sent)
 		return 0;
 	if (sent != READ_ONCE(view->lane->settled))
 		return 1;
 	np_order_loads(); /* the engine writes quiet_ns, then settled */
-	return (__s64)(bpf_ktime_get_ns() - READ_ONCE(view->lane->quiet_ns)) < NP_LANE_QUIET_NS;
+	quiet = READ_ONCE(view->lane->quiet_ns);
+	if ((__s64)(view->now - quiet) >= NP_LANE_QUIET_NS)
+		return 0; /* by the cheaper clock, which is behind */
+	return (__s64)(bpf_ktime_get_ns() - quiet) < NP_LANE_QUIET_NS;
 }
 
 /* Room for the header in front, with `inner_tci` (a second accelerated tag)

@@ -5,24 +5,41 @@
 
 #include "parse.h"
 
-#define NP_IPV4_CHECKSUM_OFFSET 10
 #define NP_ECN_MASK 3 /* RFC 3168: the low two bits are not ours */
 
+/* The first words of an IPv4 header, to its checksum. */
+struct np_ipv4_front {
+	__u8 version_ihl, tos;
+	__u16 middle[4];
+	__u16 checksum_be;
+};
+
+/* RFC 1624: the checksum after one word of what it covers has changed. */
+static __always_inline __u16 np_checksum_of(__u16 checksum_be, __u16 from_be, __u16 to_be)
+{
+	__u32 sum = (__u16)~checksum_be + (__u16)~from_be + to_be;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+/* Field and checksum in one store, each of which makes the packet writable. The
+ * sum over the header stays what it was, and so does skb->csum. */
 static __always_inline void np_write_dscp_ipv4(struct __sk_buff *skb, __u32 network, __u8 dscp)
 {
-	__u8 old[2], new[2];
-	__u16 from, to;
+	struct np_ipv4_front ip;
+	__u8 old;
 
-	if (np_load(skb, network, old, sizeof(old)))
+	if (np_load(skb, network, &ip, sizeof(ip)))
 		return;
-	new[0] = old[0];
-	new[1] = dscp << 2 | (old[1] & NP_ECN_MASK);
-	if (new[1] == old[1])
+	old = ip.tos;
+	ip.tos = dscp << 2 | (old & NP_ECN_MASK);
+	if (ip.tos == old)
 		return;
-	__builtin_memcpy(&from, old, sizeof(from));
-	__builtin_memcpy(&to, new, sizeof(to));
-	if (!bpf_l3_csum_replace(skb, network + NP_IPV4_CHECKSUM_OFFSET, from, to, sizeof(to)))
-		bpf_skb_store_bytes(skb, network, new, sizeof(new), 0);
+	ip.checksum_be = np_checksum_of(ip.checksum_be, bpf_htons(ip.version_ihl << 8 | old),
+					bpf_htons(ip.version_ihl << 8 | ip.tos));
+	bpf_skb_store_bytes(skb, network, &ip, sizeof(ip), 0);
 }
 
 static __always_inline void np_write_dscp_ipv6(struct __sk_buff *skb, __u32 network, __u8 dscp)
