@@ -34,6 +34,9 @@ const BATCH: usize = 64;
 const WRITES: usize = 8;
 /// A departure this near is waited for in place: a sleep would take longer.
 const NEAR_NS: u64 = 5_000;
+/// Ticks in which a way that rests is looked at once: whether its interface is gone, or its last
+/// packets were lost in the TAP's ring. A thousand idle ways cost next to nothing then.
+const ROUND: usize = 50;
 /// Longest that a packet is believed to have waited in the TAP's ring.
 const RING_NS: u64 = 1_000_000_000;
 /// Memory that packets may hold when nothing else is said, in bytes.
@@ -130,6 +133,9 @@ pub struct Engine<P, C> {
     pool: Pool,
     intake: Intake,
     ways: Vec<Option<Box<Way>>>,
+    /// By lane: nothing under way and nothing new to say at the last tick; whether its packets are hurried.
+    resting: Vec<Option<bool>>,
+    ticks: usize,
     /// Departures by lane; may hold stale ones, a lane knows the one that counts.
     departures: BinaryHeap<Reverse<(u64, usize)>>,
     stats: EngineStats,
@@ -164,6 +170,8 @@ impl<P: Port, C: Clock> Engine<P, C> {
             intake: Intake::new(&pool),
             pool,
             ways: (0..MAX_LANES).map(|_| None).collect(),
+            resting: vec![None; MAX_LANES],
+            ticks: 0,
             departures: BinaryHeap::new(),
             stats,
             lateness: Histogram::default(),
@@ -260,6 +268,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
         } = self;
         let way =
             ways[index].get_or_insert_with(|| Box::new(Way::new(index, memory, *entropy, now)));
+        self.resting[index] = None;
         way.arrive(detour, memory, &mut buffer);
         if self.pool.used_bytes() > self.stats.held_bytes_limit {
             self.stats.dropped_memory += 1;
@@ -377,16 +386,24 @@ impl<P: Port, C: Clock> Engine<P, C> {
         if !self.leaving {
             self.memory.beat(now);
         }
+        self.ticks = (self.ticks + 1) % ROUND;
         for (index, slot) in self.ways.iter_mut().enumerate() {
+            let resting = self.resting[index].filter(|_| index % ROUND != self.ticks);
+            if let Some(quick) = resting {
+                self.hurried |= quick;
+                continue;
+            }
             let Some(way) = slot else { continue };
             way.catch_up(&self.memory, now);
             if let Some(due) = way.reschedule() {
                 self.departures.push(Reverse((due, index)));
             }
             way.tick(&self.memory, now, !more);
-            self.hurried |= way.is_quicker(2 * LOOK_NS);
+            let quick = way.is_quicker(2 * LOOK_NS);
+            self.hurried |= quick;
+            self.resting[index] = way.rests(&self.memory).then_some(quick);
             if way.is_over(&self.memory) {
-                *slot = None;
+                (*slot, self.resting[index]) = (None, None);
             }
         }
         self.stats.held_bytes = self.pool.used_bytes();

@@ -231,6 +231,11 @@ impl Way {
         }
     }
 
+    /// Whether nothing is under way, neither here nor in the TAP's ring.
+    pub fn rests(&self, memory: &Memory) -> bool {
+        self.lane.held() == 0 && self.settled == memory.sent(self.index)
+    }
+
     /// Whether the interface is gone and so is all that was under way.
     pub fn is_over(&self, memory: &Memory) -> bool {
         self.lane.held() == 0 && !memory.attached(self.index)

@@ -354,6 +354,32 @@ fn a_lane_goes_with_its_interface_once_it_is_empty() {
 }
 
 #[test]
+fn a_lane_that_rests_is_looked_at_once_a_second() {
+    let mut bench = Bench::new();
+    bench.send_plain(NULL, 1);
+    bench.turn_at(START);
+    let ticks = |bench: &mut Bench, from: u64, count: u64| {
+        for tick in from..from + count {
+            bench.turn_at(START + tick * HEARTBEAT_NS);
+        }
+    };
+    ticks(&mut bench, 1, 3);
+    assert!(bench.engine.resting[LANE].is_some());
+    // The TAP's ring loses a packet, and no other follows.
+    bench.engine.memory.send(LANE, 2);
+    ticks(&mut bench, 4, 2);
+    assert_eq!(bench.settled(), 1);
+    ticks(&mut bench, 6, ROUND as u64);
+    assert_eq!(
+        (bench.settled(), bench.engine.resting[LANE].is_some()),
+        (2, true)
+    );
+    bench.engine.memory.attach(3, 0);
+    ticks(&mut bench, 6 + ROUND as u64, ROUND as u64);
+    assert!(bench.engine.ways[LANE].is_none());
+}
+
+#[test]
 fn lateness_is_told() {
     let mut bench = Bench::new();
     bench.send_plain(DELAYED, 1);
