@@ -59,8 +59,8 @@ def switch_call(host: Dressed) -> Iterator[Figure]:
         switch(attachment, slots[number & 1])
         took.append(clock() - begin)
     p50, p99 = np.quantile(took, [0.5, 0.99]) / 1000
-    yield Figure("switch, Python call to store, p50", p50, "µs", upper=2, peer=peers.switch_peers())
-    yield Figure("switch, Python call to store, p99", p99, "µs", upper=20)
+    yield Figure("switch, Python call to store, p50", p50, "µs", upper=1, peer=peers.switch_peers())
+    yield Figure("switch, Python call to store, p99", p99, "µs", upper=5)
 
 
 def switch_under_load(host: Dressed) -> Iterator[Figure]:
@@ -88,13 +88,13 @@ def policy_cost(host: Dressed) -> Iterator[Figure]:
         "policy-only persona, TCP throughput",
         ratio(host, POLICY_ONLY, lambda: tcp_bits_per_s(host.subject, host.peer, seconds=2), pairs=5),
         "of bare",
-        lower=0.95,
+        lower=0.98,
     )
     yield Figure(
         "policy-only persona, 64-byte packets a second",
         ratio(host, POLICY_ONLY, lambda: small_packets_per_s(host.subject, host.peer, seconds=1), pairs=7),
         "of bare",
-        lower=0.90,
+        lower=0.95,
     )
 
 

@@ -38,9 +38,11 @@ def crowd_rows() -> Iterator[Figure]:
         everyone = few + _dress(host, names[IDLE:])
         _use(host, names[IDLE:], everyone)
         each = (_resident_kib(host) - before) / (WORKLOADS - 1)
-        yield Figure("1,000 workloads, switch all", _switch_all_ms(host, everyone), "ms", upper=50)
-        yield Figure("resident memory for each beyond the first", each, "KiB", upper=64)
-        yield Figure(f"engine with {WORKLOADS:,} idle attachments", _engine_percent(host), "% of a core")
+        yield Figure("1,000 workloads, switch all", _switch_all_ms(host, everyone), "ms", upper=15)
+        yield Figure("resident memory for each beyond the first", each, "KiB", upper=20)
+        yield Figure(
+            f"engine with {WORKLOADS:,} idle attachments", _engine_percent(host), "% of a core", upper=1
+        )
 
 
 def _interfaces(host: Dressed, count: int) -> list[str]:
