@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Sends datagrams at a pace: pacer DESTINATION PORT PACKETS_PER_SECOND SECONDS. Frames of 64
  * bytes with their FCS. Sleeps between, so it sends what came due while it slept, one system call each
- * 32 datagrams. Prints how many it sent. */
+ * 32 datagrams. Prints how many it sent: fewer when the time was over before. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <stdint.h>
@@ -50,14 +50,15 @@ int main(int count, char **arguments)
 {
 	int fd = count == 5 ? open_socket(arguments[1], atoi(arguments[2])) : -1;
 	double rate = count == 5 ? atof(arguments[3]) : 0;
-	uint64_t total = count == 5 ? rate * atof(arguments[4]) : 0, sent = 0, start = now_ns();
+	double seconds = count == 5 ? atof(arguments[4]) : 0;
+	uint64_t total = rate * seconds, sent = 0, start = now_ns(), end = start + seconds * 1.02e9;
 
 	if (fd < 0) {
 		fprintf(stderr, "usage: pacer DESTINATION PORT PACKETS_PER_SECOND SECONDS\n");
 		return 2;
 	}
 	prctl(PR_SET_TIMERSLACK, 1);
-	while (sent < total) {
+	while (sent < total && now_ns() < end) {
 		uint64_t due = (now_ns() - start) * rate / 1e9 + 1;
 		struct timespec gap = { .tv_nsec = 1e9 / rate };
 
