@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import httpx2
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -26,11 +25,10 @@ from rich.table import Table
 from lab import peers
 from lab.crowd import crowd_rows
 from lab.dressed import Dressed, dressed
-from lab.instance import instance
-from lab.measure import flow, settle_neighbours, small_packets_per_s, tcp_bits_per_s
-from lab.namespaces import Workload, lab
+from lab.measure import flow, small_packets_per_s, tcp_bits_per_s
 from lab.packets import packet_figures
 from lab.rates import rate_figures
+from lab.rest import rest_rows
 from lab.rows import Figure
 from lab.shapes import shape_figures
 from lab.stress import ROTATION, flip, judge
@@ -147,43 +145,6 @@ def _sleep_errors_us(nanoseconds: int, count: int) -> list[float]:
     return errors
 
 
-def rest_switch() -> Iterator[Figure]:
-    """PUT sent on the Unix socket until the first packet that shows the new persona."""
-    with lab() as built, instance(built) as product:
-        product.command("up")
-        settle_neighbours(built.workloads)
-        product.add(built.workloads[0], "subject")
-        for dscp in (10, 20):
-            product.define({"persona_id": f"dscp-{dscp}", "dscp": dscp})
-        product.assign("dscp-10", "subject")
-        with product.client() as client:
-            took_ms = _rest_latencies(client, *built.workloads)
-    p50, p99 = np.quantile(took_ms, [0.5, 0.99])
-    yield Figure("switch through REST, to the first packet, p50", p50, "ms")
-    yield Figure("switch through REST, to the first packet, p99", p99, "ms", upper=5)
-
-
-def _rest_latencies(client: httpx2.Client, subject: Workload, peer: Workload) -> list[float]:
-    seconds, pause_s, interval_s = 10.0, 0.02, 0.0002
-    load = start([flow(subject, peer, count=int(seconds / interval_s), interval_s=interval_s)])
-    end_s = time.monotonic() + seconds - 1  # the load shows the last switch, too
-    time.sleep(0.3)
-    asked: list[tuple[int, int]] = []
-    while time.monotonic() < end_s:
-        dscp = 10 if len(asked) % 2 else 20
-        asked.append((time.time_ns(), dscp))
-        body = {"persona_id": f"dscp-{dscp}"}
-        client.put("/v1/workloads/subject/persona", json=body).raise_for_status()
-        time.sleep(pause_s)
-    records = load.collect()[0]
-    shown = (records["tos"] >> 2).astype(int)
-    took = []
-    for sent_ns, dscp in asked:
-        after = (records["received_ns"] >= sent_ns) & (shown == dscp)
-        took.append((int(records["received_ns"][after][0]) - sent_ns) / 1e6)
-    return took
-
-
 PARTS: list[tuple[str, Callable[[Dressed], Iterator[Figure]]]] = [
     ("switch", switch_call),
     ("stress", switch_under_load),
@@ -194,7 +155,7 @@ PARTS: list[tuple[str, Callable[[Dressed], Iterator[Figure]]]] = [
     ("packets", packet_figures),
     ("throughput", throughput_figures),
 ]
-WHOLE: list[tuple[str, Callable[[], Iterator[Figure]]]] = [("rest", rest_switch), ("crowd", crowd_rows)]
+WHOLE: list[tuple[str, Callable[[], Iterator[Figure]]]] = [("rest", rest_rows), ("crowd", crowd_rows)]
 
 
 def measure(only: set[str], say: Callable[[str], None]) -> list[Figure]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import islice
 from typing import Any
 
@@ -59,6 +60,7 @@ def test_an_assignment_round(client: httpx2.Client) -> None:
     assert assigned.status_code == 200
     assert client.get(path).json() == assigned.json()["assignment"]
     assert client.get(path).headers["etag"] == assigned.headers["etag"]
+    assert re.fullmatch(r"parse;dur=[\d.]+, commit;dur=[\d.]+", assigned.headers["server-timing"])
     assert client.put(path, json={"persona_id": "round"}, headers={"If-Match": '"1"'}).status_code == 412
     in_use = client.delete("/v1/personas/round")
     assert in_use.status_code == 409

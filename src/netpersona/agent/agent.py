@@ -55,6 +55,7 @@ class Agent:
         self._locate = locate
         self._changed = changed
         self.wardrobe = Wardrobe()
+        self._moment = moment
         self._dresser = Dresser(datapath, journal, self.wardrobe, moment)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netlink")
         self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
@@ -135,9 +136,11 @@ class Agent:
         """Note what is wanted; True if it must be looked for."""
         charge = self.charges.get(workload.workload_id)
         if charge is None:
-            self.charges[workload.workload_id] = Charge(workload)
+            self.charges[workload.workload_id] = Charge(workload, wanted_ns=self._moment().monotonic_ns)
             return True
         moved = charge.workload.place != workload.place
+        if charge.workload.sequence != workload.sequence:
+            charge.wanted_ns = self._moment().monotonic_ns
         charge.workload = workload
         charge.located = charge.located and not moved
         return moved
@@ -274,6 +277,9 @@ class Agent:
     def _put_on(self, charge: Charge, hold: Hold) -> None:
         worn = self._dresser.dress(charge.workload, hold)
         news = charge.applied_sequence != worn.sequence
+        if news:
+            now = self._moment()
+            charge.applied_ns, charge.applied_at = now.monotonic_ns, now.wall
         charge.applied_sequence, charge.warnings = worn.sequence, worn.warnings
         charge.dressed = (charge.workload, worn.binding)
         self._say(charge, "attached", "", news=news)

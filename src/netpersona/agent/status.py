@@ -19,7 +19,8 @@ class Charge:
 
     `located`: `hold` is where the workload is, as far as the last pass could see.
     `applied_sequence` is -1 until something was applied. `dressed` is what was put on last, and what the
-    binding said then: as long as both stand, there is nothing to do.
+    binding said then: as long as both stand, there is nothing to do. `wanted_ns` and `applied_ns`
+    (CLOCK_MONOTONIC) are when the newest wish came and when it was put on, `applied_at` is the latter in UTC.
     """
 
     workload: Workload
@@ -30,6 +31,9 @@ class Charge:
     applied_sequence: int = -1
     warnings: tuple[str, ...] = field(default=())
     dressed: tuple[Workload, Binding] | None = None
+    wanted_ns: int = 0
+    applied_ns: int = 0
+    applied_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def status_document(charge: Charge, seen: Seen | None, *, monotonic_ns: int, now
         "attachment": charge.hold.attachment if charge.hold else None,
         "interface": None,
         "applied_sequence": max(0, charge.applied_sequence),
+        "applied_at": charge.applied_at.isoformat() if charge.applied_at else None,
+        "applied_us": (charge.applied_ns - charge.wanted_ns) / 1000 if charge.applied_at else None,
         "generation": 0,
         "persona_id": None,
         "expired": False,

@@ -124,6 +124,12 @@ class StatusReport(BaseModel):
     applied_sequence: Counter = Field(
         0, description="The sequence of the workload that the data path now follows"
     )
+    applied_at: Annotated[StrictStr, Field(max_length=64)] | None = Field(
+        None, description="When the data path was told, to the microsecond"
+    )
+    applied_us: StrictFloat | None = Field(
+        None, description="Microseconds from the arrival of the wish at the agent to the store"
+    )
     generation: Counter = 0
     persona_id: Identifier | None = None
     expired: StrictBool = False

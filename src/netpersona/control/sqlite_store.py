@@ -77,9 +77,11 @@ class SqliteStore(Tables):
         events = self.resolve(changes)
         if events:
             _write(self._connection, events, self._forget_to(len(events)))
-            self._disk.want(asyncio.get_running_loop())
             self.apply(events)
-            await asyncio.sleep(0)  # watchers first: an agent waits for its event, a client for the disk
+            try:
+                await asyncio.sleep(0)  # watchers first: an agent waits for its event, a client for the disk
+            finally:
+                self._disk.want(asyncio.get_running_loop())
         return events
 
     async def settled(self) -> None:

@@ -121,6 +121,21 @@ def test_an_assignment_of_an_attached_workload_is_one_store_and_no_netlink(host:
     host.run(steps)
 
 
+def test_when_a_wish_came_and_was_put_on_is_known(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        host.pass_time(5)
+        agent.want(workload("web", "fast", 2))
+        charge = agent.charges["web"]
+        assert (charge.applied_at, charge.applied_ns) == (host.now.wall, host.now.monotonic_ns)
+        assert charge.wanted_ns == charge.applied_ns
+        host.pass_time(5)
+        await agent.reconcile()  # puts nothing on
+        assert charge.applied_at == NOON + timedelta(seconds=5)
+
+    host.run(steps)
+
+
 def test_passes_are_idempotent(host: Host) -> None:
     async def steps(agent: Agent) -> None:
         await wanting(workload("web", "slow", 1))(agent)

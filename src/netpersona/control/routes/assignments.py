@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -43,12 +44,20 @@ async def assign_persona(
     """Put a persona on a workload.
 
     With a ttl it is a trial: the data path goes to the fallback by itself when the time has passed. Replacing
-    an unfinished trial by another one keeps the first one's fallback.
+    an unfinished trial by another one keeps the first one's fallback. The header Server-Timing says how many
+    milliseconds it took to read the request (parse) and to store it and tell the watchers (commit).
     """
+    begin = time.perf_counter()
     wanted = await read_model(request, models.AssignmentRequest)
     patience_s = _patience_s(wait)
+    parsed = time.perf_counter()
     result = await service.assignments.assign(workload_id, wanted, condition, dry_run=dry_run)
-    return await _applied(service, result, patience_s)
+    told = time.perf_counter()
+    response = await _applied(service, result, patience_s)
+    response.headers["Server-Timing"] = (
+        f"parse;dur={(parsed - begin) * 1e3:.3f}, commit;dur={(told - parsed) * 1e3:.3f}"
+    )
+    return response
 
 
 @router.get("/persona", responses=answers(404, ok=models.Assignment))

@@ -1,0 +1,244 @@
+"""A switch through REST: from the request on the Unix socket to the first packet under the new persona.
+
+Measured twice: with one workload, and beside a thousand that report their counters while another is attached
+and detached every second. The request is written by hand to the socket, so that no client library is timed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.crowd import FRAME
+from lab.instance import Instance, eventually, instance
+from lab.measure import flow, settle_neighbours
+from lab.namespaces import Lab, lab
+from lab.rows import Figure
+from lab.traffic import Records, start
+
+CROWD = 1_000
+SECONDS = 10.0
+PAUSE_S = 0.02
+INTERVAL_S = 0.0002
+"""Between two packets of the load; half of it is in every figure."""
+REPORT_S = 5.0
+_PATH = "/v1/workloads/subject/persona"
+
+
+@dataclass
+class Asked:
+    """One request: when it was sent (CLOCK_REALTIME), which DSCP it brings, how long the manager took."""
+
+    sent_ns: int
+    dscp: int
+    parse_us: float
+    commit_us: float
+
+
+@dataclass
+class Applied:
+    """What the agent reports of the stores, by sequence of arrival; read from a watch."""
+
+    at_ns: list[int] = field(default_factory=list)
+    agent_us: list[float] = field(default_factory=list)
+
+
+def rest_rows() -> Iterator[Figure]:
+    """PUT sent on the Unix socket until the first packet that shows the new persona."""
+    with lab() as built, instance(built) as product:
+        _prepare(product, built)
+        yield from _figures(product, built, "one workload", split=True)
+        with _crowd(product, built):
+            yield from _figures(product, built, f"{CROWD:,} reporting", split=False)
+
+
+def _prepare(product: Instance, built: Lab) -> None:
+    product.command("up")
+    settle_neighbours(built.workloads)
+    product.add(built.workloads[0], "subject")
+    for dscp in (10, 20):
+        product.define({"persona_id": f"dscp-{dscp}", "dscp": dscp})
+    product.assign("dscp-10", "subject")
+
+
+def _figures(product: Instance, built: Lab, what: str, *, split: bool) -> Iterator[Figure]:
+    applied = Applied()
+    with _watching(product, applied) if split else nullcontext():
+        asked, records = _measure(product, built)
+    first = np.array([_first_packet_ns(records, one) - one.sent_ns for one in asked]) / 1e6
+    p50, p99 = np.quantile(first, [0.5, 0.99])
+    yield Figure(f"REST switch to the first packet, {what}, p50", p50, "ms", upper=1.5)
+    yield Figure(f"REST switch to the first packet, {what}, p99", p99, "ms", upper=3)
+    if split:
+        yield from _split(asked, applied, first)
+
+
+def _split(asked: list[Asked], applied: Applied, first_ms: NDArray[np.float64]) -> Iterator[Figure]:
+    """Medians; what is neither manager nor agent is sockets, wake-ups and HTTP between the processes."""
+    stores = np.array(applied.at_ns)
+    after = np.searchsorted(stores, [one.sent_ns for one in asked])
+    known = after < len(stores)
+    store_us = (stores[after[known]] - np.array([one.sent_ns for one in asked])[known]) / 1e3
+    parse_us = float(np.median([one.parse_us for one in asked]))
+    commit_us = float(np.median([one.commit_us for one in asked]))
+    agent_us = float(np.median(applied.agent_us))
+    between_us = float(np.median(store_us)) - parse_us - commit_us - agent_us
+    yield Figure("  of it: manager reads the request (parse)", parse_us, "µs")
+    yield Figure("  of it: manager stores it and tells watchers (commit, feed)", commit_us, "µs")
+    yield Figure("  of it: agent, from the event to the store", agent_us, "µs")
+    yield Figure("  of it: sockets and wake-ups between the processes", between_us, "µs")
+    left_us = float(np.median(first_ms[known] * 1e3 - store_us))
+    yield Figure("  of it: store to the next packet of the load", left_us, "µs")
+
+
+def _measure(product: Instance, built: Lab) -> tuple[list[Asked], Records]:
+    load = start([flow(*built.workloads, count=int(SECONDS / INTERVAL_S), interval_s=INTERVAL_S)])
+    end_s = time.monotonic() + SECONDS - 1  # the load shows the last switch, too
+    with Client(product.run_dir / "api.sock") as client:
+        time.sleep(0.3)
+        asked: list[Asked] = []
+        while time.monotonic() < end_s:
+            asked.append(client.assign(10 if len(asked) % 2 else 20))
+            time.sleep(PAUSE_S)
+        records = load.collect()[0]
+    return asked, records
+
+
+def _first_packet_ns(records: Records, asked: Asked) -> int:
+    shows = (records["received_ns"] >= asked.sent_ns) & ((records["tos"] >> 2) == asked.dscp)
+    return int(records["received_ns"][shows][0])
+
+
+class Client:
+    """One kept connection to the Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(10)
+        self._socket.connect(str(path))
+        self._answers = self._socket.makefile("rb")
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._answers.close()
+        self._socket.close()
+
+    def assign(self, dscp: int) -> Asked:
+        body = json.dumps({"persona_id": f"dscp-{dscp}"}).encode()
+        head = f"PUT {_PATH} HTTP/1.1\r\nHost: netpersona\r\nContent-Type: application/json\r\n"
+        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        sent_ns = time.time_ns()
+        self._socket.sendall(request)
+        headers = self._answer()
+        timing = dict(re.findall(r"(\w+);dur=([\d.]+)", headers["server-timing"]))
+        return Asked(sent_ns, dscp, float(timing["parse"]) * 1e3, float(timing["commit"]) * 1e3)
+
+    def _answer(self) -> Mapping[str, str]:
+        status = self._answers.readline().split()
+        headers: dict[str, str] = {}
+        while line := self._answers.readline().strip().decode():
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        self._answers.read(int(headers["content-length"]))
+        assert status[1] == b"200", status
+        return headers
+
+
+@contextmanager
+def _watching(product: Instance, applied: Applied) -> Iterator[None]:
+    """Reads what the agent reports of the subject, in a thread that ends with the manager."""
+    ended = threading.Event()
+
+    def read() -> None:
+        url = "/v1/workloads?watch=1"
+        with (
+            suppress(httpx2.TransportError),
+            product.client() as client,
+            client.stream("GET", url, timeout=None) as stream,
+        ):
+            for line in stream.iter_lines():
+                if ended.is_set():
+                    return
+                _take(applied, json.loads(line))
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _take(applied: Applied, event: Mapping[str, Any]) -> None:
+    status = event["object"].get("status")
+    if event["type"] != "STATUS" or event["object"]["workload_id"] != "subject" or not status["applied_at"]:
+        return
+    at_ns = round(datetime.fromisoformat(status["applied_at"]).timestamp() * 1e6) * 1000
+    if not applied.at_ns or at_ns > applied.at_ns[-1]:
+        applied.at_ns.append(at_ns)
+        applied.agent_us.append(status["applied_us"])
+
+
+@contextmanager
+def _crowd(product: Instance, built: Lab) -> Iterator[None]:
+    """A thousand attached workloads whose counters move, and one that comes and goes every second."""
+    names = [f"c{number}" for number in range(CROWD + 1)]
+    lines = [f"link add {name} up type veth peer name d{name}" for name in names]
+    lines += [f"link set d{name} up" for name in names]
+    built.host.run("ip", "-batch", "-", stdin="\n".join(lines) + "\n", timeout=120)
+    with product.client() as client:
+        for name in names[:-1]:
+            _add(client, name)
+    eventually(lambda: len(product.attached_ifindexes()) > CROWD, within_s=120)
+    ended = threading.Event()
+    threads = [
+        threading.Thread(target=_come_and_go, args=(product, names[-1], ended)),
+        threading.Thread(target=_keep_counting, args=(built, names[:-1], ended)),
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(REPORT_S)
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def _add(client: Any, name: str) -> None:
+    body = {"workload_id": name, "kind": "interface", "interface": name, "facing": "workload"}
+    client.post("/v1/workloads", json=body).raise_for_status()
+
+
+def _come_and_go(product: Instance, name: str, ended: threading.Event) -> None:
+    with product.client() as client:
+        while not ended.is_set():
+            _add(client, name)
+            ended.wait(0.5)
+            client.delete(f"/v1/workloads/{name}").raise_for_status()
+            ended.wait(0.5)
+
+
+def _keep_counting(built: Lab, names: list[str], ended: threading.Event) -> None:
+    """A frame on each interface between two reports, so that each has something to report."""
+    with built.host.call(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)) as raw:
+        while not ended.is_set():
+            for name in names:
+                raw.sendto(FRAME, (f"d{name}", 0))
+                if ended.wait(REPORT_S / len(names)):
+                    return
