@@ -1,7 +1,7 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test check lint test-rust test-python test-netns bench docs lock fmt clean
+.PHONY: help setup build demo test check lint test-rust test-python test-netns bench soak docs lock fmt clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,9 @@ test-netns: build ## real namespaces, real eBPF; needs root
 
 bench: build    ## the table of figures, with bounds and peers; writes bench.json
 	$(BIN)/python -m lab.bench --json bench.json
+
+soak: build    ## three minutes of switches, load, restarts and kills at once
+	$(BIN)/python -m lab.soak
 
 docs: build     ## make the reference pages and the README's picture again
 	$(BIN)/python -m lab.reference

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from lab import peers
+from lab import end_on_sigterm, peers
 from lab.crowd import crowd_rows
 from lab.dressed import Dressed, dressed
 from lab.measure import flow, small_packets_per_s, tcp_bits_per_s
@@ -190,6 +190,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--only", nargs="*", default=[], choices=[name for name, _ in [*PARTS, *WHOLE]])
     arguments = parser.parse_args()
+    end_on_sigterm()
     console = Console(width=None if sys.stdout.isatty() else 120)
     if os.geteuid() != 0:
         console.print(
