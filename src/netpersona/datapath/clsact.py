@@ -6,7 +6,9 @@ A directory `clsact_<ifindex>` on our bpffs (which holds no files) says that the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -42,12 +44,27 @@ def release(pins: Path, ifindex: int) -> None:
     mark.rmdir()
 
 
+def sweep() -> None:
+    """Remove our filters from all interfaces of this network namespace, other people's qdiscs included."""
+    with refusals("look for filters of ours"), IPRoute() as ip:
+        qdiscs = [qdisc for qdisc in ip.get_qdiscs() if qdisc.get_attr("TCA_KIND") == "clsact"]
+        for ifindex in {qdisc["index"] for qdisc in qdiscs}:
+            _remove_filters(ip, ifindex)
+
+
 def _remove_filters(ip: IPRoute, ifindex: int) -> None:
     for parent in (_INGRESS, _EGRESS):
-        try:
-            ip.tc("del-filter", "bpf", ifindex, _HANDLE, parent=parent, prio=_PRIORITY)
-        except NetlinkError:
-            continue  # detached already
+        if any(_is_ours(found) for found in ip.get_filters(index=ifindex, parent=parent)):
+            with suppress(NetlinkError):  # detached meanwhile
+                ip.tc("del-filter", "bpf", ifindex, _HANDLE, parent=parent, prio=_PRIORITY)
+
+
+def _is_ours(found: Any) -> bool:
+    """Of our handle and priority (upper half of tcm_info, rtnetlink(7)), and running a program of ours."""
+    if found["handle"] != _HANDLE or found["info"] >> 16 != _PRIORITY or found.get_attr("TCA_KIND") != "bpf":
+        return False
+    options = found.get_attr("TCA_OPTIONS")
+    return str(options and options.get_attr("TCA_BPF_NAME")).startswith("np_")
 
 
 def _filters(ip: IPRoute, ifindex: int) -> Iterator[object]:

@@ -17,7 +17,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -234,6 +234,40 @@ def join_network_namespace_of(process: Process) -> bool:
             return False
         _setns(descriptor, _CLONE_NEWNET)
     return True
+
+
+def join_lasting_mounts(*paths: Path) -> bool:
+    """Leave a mount namespace that ends with its last process: `ip netns exec` makes one for each command.
+
+    Goes where the eldest of our ancestors is that root runs, unless we are there already. False, and stays,
+    if one of `paths` (or what there is of it) is another file there. Needs one thread and CAP_SYS_ADMIN.
+    """
+    eldest = _eldest()
+    if eldest is None or namespace("mnt", eldest.pid) == namespace("mnt"):
+        return True
+    if not all(_is_same_in(eldest, path) for path in paths):
+        return False
+    return join_mount_namespace(eldest)
+
+
+def _eldest() -> Process | None:
+    """The ancestor furthest up that root runs and whose mounts may be looked at."""
+    eldest, pid = None, os.getppid()
+    while pid:
+        with suppress(OSError):
+            if (_PROC / str(pid)).stat().st_uid == 0 and namespace("mnt", pid):
+                eldest = identify(pid) or eldest
+        pid = int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    return eldest
+
+
+def _is_same_in(process: Process, path: Path) -> bool:
+    while not path.exists():
+        path = path.parent
+    try:
+        return path.samefile(_PROC / str(process.pid) / "root" / path.relative_to("/"))
+    except OSError:
+        return False
 
 
 def join_network_namespace(path: Path) -> bool:
