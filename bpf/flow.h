@@ -20,7 +20,7 @@
 struct np_flow_key {
 	__u32 workload[4];
 	__u32 peer[4];
-	__u32 attachment;
+	__u32 life;
 	__u16 workload_port; /* ICMP echo: the identifier */
 	__u16 peer_port;     /* ICMP echo: who asks, NP_EGRESS or NP_INGRESS */
 	__u8 family;
@@ -78,7 +78,7 @@ static __always_inline void np_flow_key(struct np_flow_key *key, const struct np
 {
 	int out = direction == NP_EGRESS;
 
-	key->attachment = view->attachment;
+	key->life = view->life;
 	key->family = packet->family;
 	key->protocol = packet->protocol;
 	__builtin_memcpy(key->workload, out ? packet->source : packet->destination, 16);

@@ -11,7 +11,7 @@ struct np_fragment_key {
 	__u32 source[4];
 	__u32 destination[4];
 	__u32 id;
-	__u32 attachment;
+	__u32 life;
 	__u8 direction;
 	__u8 family;
 	__u8 protocol;
@@ -37,7 +37,7 @@ static __always_inline void np_fragment_key(struct np_fragment_key *key, const s
 	__builtin_memcpy(key->source, packet->source, 16);
 	__builtin_memcpy(key->destination, packet->destination, 16);
 	key->id = packet->fragment_id;
-	key->attachment = view->attachment;
+	key->life = view->life;
 	key->direction = view->direction;
 	key->family = packet->family;
 	/* IPv6 names the transport only in the first fragment for sure */

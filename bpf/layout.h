@@ -48,8 +48,14 @@ struct np_binding {
 	__u32 ifindex;            /* 0: attachment not in use */
 	__u32 facing;
 	struct np_lease lease[NP_LEASES]; /* lease[generation / 2 % NP_LEASES] */
-	__u64 reserved[6];        /* pads to 128 bytes: two cache lines */
+	__u64 life;               /* 0: none, and what the engine holds is dropped */
+	__u64 lives;              /* that this number has had */
+	__u64 released_ns;        /* when the last one ended, 0: never used */
+	__u64 reserved[3];        /* pads to 128 bytes: two cache lines */
 };
+
+/* A number is not given to another interface before. */
+#define NP_REUSE_NS 1000000000
 
 /* ---- lanes: map `lanes`, index attachment * 2 + direction, MMAPABLE ------- */
 
@@ -316,6 +322,8 @@ struct np_probe_event {
 struct np_attachment {
 	__u32 attachment;
 	__u32 facing;
+	__u32 life;               /* that of its binding: flows are known by it */
+	__u32 reserved;
 };
 
 #endif

@@ -29,6 +29,7 @@ struct np_view {
 	struct np_lane *lane;
 	__u64 now; /* as of the last timer tick: a cheaper clock, good enough for idle times */
 	__u32 attachment;
+	__u32 life; /* of the attachment: its number is given again, this is not */
 	__u32 direction;
 	__u32 generation;
 	__u32 slot;
@@ -106,6 +107,7 @@ static __always_inline int np_look(struct __sk_buff *skb, __u32 direction, struc
 	if (!attachment)
 		return 0;
 	view->attachment = attachment->attachment;
+	view->life = attachment->life;
 	view->direction = direction;
 	index = view->attachment * 2 + direction;
 	binding = bpf_map_lookup_elem(&bindings, &view->attachment);

@@ -89,6 +89,17 @@ impl Bindings {
             .store(both, Ordering::Release);
     }
 
+    /// Whether an interface is behind an attachment.
+    ///
+    /// # Panics
+    /// If `attachment` is out of range.
+    #[must_use]
+    pub fn is_placed(&self, attachment: usize) -> bool {
+        let word = self.table.word(attachment, offset_of!(Binding, ifindex));
+        let [ifindex, _]: [u32; 2] = bytemuck::cast(word.load(Ordering::Acquire));
+        ifindex != 0
+    }
+
     /// The binding as it is now.
     ///
     /// # Panics

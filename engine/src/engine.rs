@@ -39,6 +39,8 @@ const NEAR_NS: u64 = 5_000;
 const ROUND: usize = 50;
 /// Longest that a packet is believed to have waited in the TAP's ring.
 const RING_NS: u64 = 1_000_000_000;
+/// How often lanes that nobody has are looked through.
+const SWEEP_NS: u64 = 1_000_000_000;
 /// Memory that packets may hold when nothing else is said, in bytes.
 pub const DEFAULT_MEMORY: u64 = 1 << 30;
 
@@ -142,6 +144,7 @@ pub struct Engine<P, C> {
     lateness: Histogram,
     head: Head,
     next_tick: u64,
+    next_sweep: u64,
     /// Told to end: the heart does not beat any more.
     leaving: bool,
     pace: Pace,
@@ -177,6 +180,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
             lateness: Histogram::default(),
             head: Head::default(),
             next_tick: now,
+            next_sweep: now + SWEEP_NS,
             leaving: false,
             pace: Pace::default(),
             looked: now,
@@ -266,11 +270,17 @@ impl<P: Port, C: Clock> Engine<P, C> {
             entropy,
             ..
         } = self;
-        let way =
-            ways[index].get_or_insert_with(|| Box::new(Way::new(index, memory, *entropy, now)));
+        let life = memory.life(index);
+        let way = ways[index]
+            .take()
+            .filter(|way| life == 0 || way.life() == life);
+        let way = ways[index]
+            .insert(way.unwrap_or_else(|| Box::new(Way::new(index, memory, *entropy, now))));
         self.resting[index] = None;
         way.arrive(detour, memory, &mut buffer);
-        if self.pool.used_bytes() > self.stats.held_bytes_limit {
+        if life == 0 {
+            drop(buffer); // detached meanwhile
+        } else if self.pool.used_bytes() > self.stats.held_bytes_limit {
             self.stats.dropped_memory += 1;
             drop(buffer);
         } else {
@@ -394,6 +404,13 @@ impl<P: Port, C: Clock> Engine<P, C> {
                 continue;
             }
             let Some(way) = slot else { continue };
+            let life = self.memory.life(index);
+            if life == 0 {
+                way.flush(now);
+            } else if way.life() != life {
+                (*slot, self.resting[index]) = (None, None);
+                continue;
+            }
             way.catch_up(&self.memory, now);
             if let Some(due) = way.reschedule() {
                 self.departures.push(Reverse((due, index)));
@@ -402,13 +419,29 @@ impl<P: Port, C: Clock> Engine<P, C> {
             let quick = way.is_quicker(2 * LOOK_NS);
             self.hurried |= quick;
             self.resting[index] = way.rests(&self.memory).then_some(quick);
-            if way.is_over(&self.memory) {
+            if life == 0 && way.is_settled(&self.memory) {
+                self.memory.publish_lane(index, &LaneStats::default());
                 (*slot, self.resting[index]) = (None, None);
             }
+        }
+        if !more && now >= self.next_sweep {
+            self.next_sweep = now + SWEEP_NS;
+            self.sweep(now);
         }
         self.stats.held_bytes = self.pool.used_bytes();
         self.stats.lateness = *self.lateness.buckets();
         self.memory.publish_engine(&self.stats);
+    }
+
+    /// Settles what was sent for attachments that are no more and never came: their numbers could
+    /// not be given again. The TAP was found empty just before.
+    fn sweep(&self, now: u64) {
+        for lane in (0..MAX_LANES).filter(|&lane| self.ways[lane].is_none()) {
+            let sent = self.memory.sent(lane);
+            if sent != self.memory.settled(lane) && self.memory.life(lane) == 0 {
+                self.memory.settle(lane, sent, now);
+            }
+        }
     }
 }
 

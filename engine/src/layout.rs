@@ -40,8 +40,13 @@ pub struct Binding {
     pub ifindex: u32,
     pub facing: u32,
     pub lease: [Lease; LEASES],
-    pub reserved: [u64; 6],
+    pub life: u64,
+    pub lives: u64,
+    pub released_ns: u64,
+    pub reserved: [u64; 3],
 }
+
+pub const REUSE_NS: u64 = 1_000_000_000;
 
 // ---- lanes -----------------------------------------------------------------
 
@@ -329,6 +334,8 @@ pub struct ProbeEvent {
 pub struct Attachment {
     pub attachment: u32,
     pub facing: u32,
+    pub life: u32,
+    pub reserved: u32,
 }
 
 const _: () = {
@@ -351,5 +358,5 @@ const _: () = {
     assert!(size_of::<LaneStats>() == 128);
     assert!(size_of::<EngineStats>() == 384);
     assert!(size_of::<ProbeEvent>() == 160);
-    assert!(size_of::<Attachment>() == 8);
+    assert!(size_of::<Attachment>() == 16);
 };

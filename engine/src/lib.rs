@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod loader;
 pub mod loss;
 pub mod memory;
+pub mod numbers;
 pub mod object;
 pub mod pace;
 pub mod packet;

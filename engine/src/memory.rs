@@ -63,9 +63,11 @@ impl Memory {
         flags & POLICY_FAIL_CLOSED != 0
     }
 
-    /// Whether an interface is behind this lane.
-    pub fn attached(&self, lane: usize) -> bool {
-        self.bindings.read(lane / 2).ifindex != 0
+    /// Which life of its attachment a lane belongs to; 0 while no interface is behind it.
+    pub fn life(&self, lane: usize) -> u64 {
+        self.bindings
+            .word(lane / 2, offset_of!(Binding, life))
+            .load(Acquire)
     }
 
     /// What the attachment of a lane wears at `now`.
@@ -175,7 +177,7 @@ pub(crate) mod testing {
 
         pub(crate) fn attach(&self, attachment: usize, ifindex: u32) {
             let mut binding = self.bindings.read(attachment);
-            binding.ifindex = ifindex;
+            (binding.ifindex, binding.life) = (ifindex, ifindex.into());
             self.bindings.write(attachment, &binding);
         }
 

@@ -61,6 +61,8 @@ fn refused(index: usize, slot: u16, why: &str) -> LinkPlan {
 #[derive(Debug)]
 pub struct Way {
     index: usize,
+    /// Of its attachment, as in `Memory::life`.
+    life: u64,
     lane: Lane<Frame>,
     ledger: Ledger,
     followed: Option<Followed>,
@@ -84,6 +86,7 @@ impl Way {
         let settled = memory.settled(index);
         Self {
             index,
+            life: memory.life(index),
             lane: Lane::new(options),
             ledger: Ledger::new(settled),
             followed: None,
@@ -236,8 +239,8 @@ impl Way {
         self.lane.held() == 0 && self.settled == memory.sent(self.index)
     }
 
-    /// Whether the interface is gone and so is all that was under way.
-    pub fn is_over(&self, memory: &Memory) -> bool {
-        self.lane.held() == 0 && !memory.attached(self.index)
+    /// Which life of its attachment this is about.
+    pub fn life(&self) -> u64 {
+        self.life
     }
 }

@@ -24,7 +24,9 @@ macro_rules! mirrored {
 fn rows() -> Vec<(String, usize)> {
     mirrored! {
         "np_lease" => Lease { expires_ns, fallback }
-        "np_binding" => Binding { active, ifindex, facing, lease, reserved }
+        "np_binding" => Binding {
+            active, ifindex, facing, lease, life, lives, released_ns, reserved
+        }
         "np_lane" => LaneShared { sent, settled, quiet_ns }
         "np_engine_state" => EngineState { heartbeat_ns, tap_ifindex }
         "np_rule" => Rule {
@@ -68,7 +70,7 @@ fn rows() -> Vec<(String, usize)> {
         "np_probe_event" => ProbeEvent {
             captured_ns, attachment, direction, length, generation, verdict, zero, head
         }
-        "np_attachment" => Attachment { attachment, facing }
+        "np_attachment" => Attachment { attachment, facing, life }
     }
 }
 
@@ -80,6 +82,7 @@ fn constants() -> Vec<(&'static str, u64)> {
         ("NP_MAX_FLOWS", MAX_FLOWS as u64),
         ("NP_MAX_FRAGMENTS", MAX_FRAGMENTS as u64),
         ("NP_LANE_QUIET_NS", LANE_QUIET_NS),
+        ("NP_REUSE_NS", REUSE_NS),
         ("NP_HEARTBEAT_NS", HEARTBEAT_NS),
         ("NP_HEARTBEAT_DEAD_NS", HEARTBEAT_DEAD_NS),
         ("NP_QUEUE_DEFAULT", QUEUE_DEFAULT.into()),

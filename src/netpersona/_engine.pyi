@@ -77,7 +77,7 @@ class EngineRecord(TypedDict):
 @final
 class Bindings:
     def switch(self, attachment: int, slot: int, expires_ns: int = 0, fallback_slot: int = 0) -> int:
-        """One 64-bit store; answers the new generation."""
+        """One 64-bit store; answers the new generation. KeyError if no interface is behind it."""
 
     def place(self, attachment: int, ifindex: int, facing: int) -> None: ...
     def read(self, attachment: int) -> BindingRecord: ...
@@ -98,7 +98,24 @@ class Kernel:
     def read_slot(self, slot: int) -> tuple[bytes, bytes]: ...
     def enlist(self, ifindex: int, attachment: int, facing: int) -> None: ...
     def strike(self, ifindex: int) -> None: ...
-    def enlisted(self) -> list[tuple[int, int, int]]: ...
+    def free(self, bound: int) -> int | None:
+        """A number below `bound` that may be given to an interface now."""
+
+    def begin(self, attachment: int) -> None:
+        """Start a new life of an attachment, with the null persona and nothing counted."""
+
+    def end(self, attachment: int) -> None:
+        """End it. The programs must be off the interface."""
+
+    def life(self, attachment: int) -> int:
+        """0 if it has ended, or has not begun."""
+
+    def attached(self) -> list[tuple[int, int, int]]:
+        """(ifindex, attachment, facing) of all, by attachment."""
+
+    def find(self, ifindex: int) -> tuple[int, int] | None:
+        """(attachment, facing) of an interface."""
+
     def counters(self, attachment: int, direction: int) -> CounterRecord: ...
     def lane(self, attachment: int, direction: int) -> LaneRecord: ...
     def lane_stats(self, attachment: int, direction: int) -> LaneStatsRecord: ...

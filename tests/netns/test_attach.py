@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from lab.namespaces import Lab
@@ -16,6 +18,7 @@ from netpersona.datapath import (
     Facing,
     Incompatible,
     KernelDatapath,
+    KernelRefused,
     NotAttached,
     find_attachment,
     management_reason,
@@ -105,6 +108,21 @@ def test_foreign_qdiscs_and_filters_stay(network: Lab, run_dir: Path, tcx: bool)
     assert traces(network) == before
 
 
+def test_removing_takes_our_filters_off_a_qdisc_of_somebody_else(network: Lab, run_dir: Path) -> None:
+    """As `down` does with pins of another version, which cannot be opened."""
+    run = network.host.run
+    run("tc", "qdisc", "add", "dev", "w0", "clsact")
+    datapath = KernelDatapath.open(run_dir, tcx=False)
+    program = str(datapath.pins / "prog_np_probe")
+    run("tc", "filter", "add", "dev", "w0", "egress", "pref", "7", "bpf", "da", "object-pinned", program)
+    datapath.switch(datapath.attach("w0", Facing.WORKLOAD), datapath.install(compiled(default_action="drop")))
+    datapath.close()
+    remove(run_dir)
+    left = "".join(run("tc", "filter", "show", "dev", "w0", side).stdout for side in ("ingress", "egress"))
+    assert "pref 7" in left
+    assert "pref 20048" not in left
+
+
 def test_a_qdisc_of_ours_stays_if_somebody_uses_it_meanwhile(network: Lab, run_dir: Path) -> None:
     datapath = KernelDatapath.open(run_dir, tcx=False)
     attachment = datapath.attach("w0", Facing.WORKLOAD)
@@ -146,6 +164,57 @@ def test_pins_of_another_layout_are_refused_and_can_be_removed(network: Lab, run
         KernelDatapath.open(run_dir)
     remove(run_dir)
     assert traces(network) == before
+
+
+class Dying:
+    """The kernel part for an agent that ends at one of its calls: before it, or with it done."""
+
+    def __init__(self, kernel: Any, calls: int, *, done: bool) -> None:
+        self._kernel, self._calls, self._done = kernel, calls, done
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._kernel, name)
+        return self._dying(found) if name in ("detach", "strike", "end") else found
+
+    def _dying(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def instead(*arguments: Any) -> Any:
+            self._calls -= 1
+            if self._calls == 0 and not self._done:
+                raise OSError(errno.EIO, "as if killed")
+            answer = call(*arguments)
+            if self._calls == 0:
+                raise OSError(errno.EIO, "as if killed")
+            return answer
+
+        return instead
+
+
+@mechanisms
+@pytest.mark.parametrize("done", [False, True], ids=["before", "behind"])
+@pytest.mark.parametrize("calls", range(1, 5))
+def test_a_detachment_cut_short_is_finished_by_the_same_agent_or_the_next(
+    network: Lab, run_dir: Path, tcx: bool, calls: int, done: bool
+) -> None:
+    datapath = KernelDatapath.open(run_dir, tcx=tcx)
+    clean = traces(network)
+    for again in (False, True):
+        attachment = datapath.attach("w0", Facing.WORKLOAD)
+        datapath.switch(attachment, datapath.install(compiled(default_action="drop")))
+        kernel = datapath._open
+        datapath._kernel = cast("Any", Dying(kernel, calls, done=done))
+        with pytest.raises(KernelRefused):
+            datapath.detach(attachment)
+        datapath._kernel = kernel
+        if again:
+            datapath.close()
+            datapath = KernelDatapath.open(run_dir, tcx=tcx)
+        assert [entry.interface for entry in datapath.attached()] in ([], ["w0"])
+        assert bool(datapath.attached()) or (calls, done) == (4, True), "it is known that there is more to do"
+        datapath.detach(attachment)
+        assert datapath.attached() == []
+        assert traces(network) == clean
+        assert not list(datapath.pins.glob(f"link_{attachment}_*"))
+    assert pings(network)
 
 
 def test_the_interface_may_go_first(network: Lab, run_dir: Path) -> None:

@@ -51,6 +51,9 @@ def test_attachments(host: Dressed, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AttachmentsFull, match=r"2 interfaces.*NP_MAX_ATTACHMENTS.*delete workloads"):
         host.datapath.attach(host.lab.bridge, Facing.NETWORK)
     host.datapath.detach(attachment)
+    with pytest.raises(AttachmentsFull, match="until a moment ago"):
+        host.datapath.attach(host.lab.bridge, Facing.NETWORK)
+    wait_until(lambda: host.datapath._open.free(3) is not None, timeout_s=5, what="a number to rest")
     host.datapath.detach(host.datapath.attach(host.lab.bridge, Facing.NETWORK))
 
 

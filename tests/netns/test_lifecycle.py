@@ -71,11 +71,46 @@ def test_down_works_from_another_mount_namespace(persona: Instance, network: Lab
     where = ["--run-dir", str(persona.run_dir), "--state-dir", str(persona.state_dir)]
     inside = ["ip", "netns", "exec", network.host.name, str(COMMAND), *where]
     subprocess.run([*inside, "up"], check=True, capture_output=True)
-    assert not os.path.ismount(persona.run_dir / "bpf")
+    assert os.path.ismount(persona.run_dir / "bpf"), "pinned where it outlives that namespace"
     subprocess.run([*inside, "up"], check=True, capture_output=True)
     subprocess.run([*inside, "down"], check=True, capture_output=True)
     assert traces(network.host) == before
     assert not persona.run_dir.exists()
+
+
+def test_a_firewall_outlives_all_processes_of_a_passing_mount_namespace(
+    persona: Instance, network: Lab
+) -> None:
+    """`ip netns exec` makes one for each command; the kernel ends it with its last process."""
+    before = traces(network.host)
+    where = ["--run-dir", str(persona.run_dir), "--state-dir", str(persona.state_dir)]
+    inside = ["ip", "netns", "exec", network.host.name, str(COMMAND), *where]
+    subprocess.run([*inside, "up"], check=True, capture_output=True)
+    persona.add(network.workloads[0])
+    persona.wear({"persona_id": "wall", "default_action": "drop"})
+    first, second = network.workloads
+    ping = ("ping", "-c1", "-W1", second.ipv4)
+    for role in ROLES:
+        persona.kill(role)
+    assert first.namespace.run(*ping, check=False).returncode != 0
+    subprocess.run([*inside, "up"], check=True, capture_output=True)
+    eventually(lambda: persona.status().get("persona_id") == "wall")
+    assert first.namespace.run(*ping, check=False).returncode != 0
+    for role in ROLES:
+        persona.kill(role)
+    subprocess.run([*inside, "down"], check=True, capture_output=True)
+    assert traces(network.host) == before
+    assert first.namespace.run(*ping, check=False).returncode == 0
+
+
+def test_a_mount_namespace_with_directories_of_its_own_is_refused(persona: Instance) -> None:
+    """There is no way to pin outside of it under the same names."""
+    where = f"--run-dir {persona.run_dir} --state-dir {persona.state_dir}"
+    script = f"mount -t tmpfs none {persona.run_dir.parent} && {COMMAND} {where} up"
+    refused = persona.host.run("unshare", "--mount", "sh", "-c", script, check=False)
+    assert refused.returncode == 1
+    assert "this mount namespace ends with its last process" in refused.stderr
+    assert "nsenter --net=/run/netns/" in refused.stderr
 
 
 def test_down_finds_what_an_interrupted_up_did_not_write_down(persona: Instance) -> None:

@@ -12,9 +12,10 @@ use netpersona_engine::layout::{
     self, Attachment, Conditions, Counters, EngineState, EngineStats, LaneShared, LaneStats, Policy,
 };
 use netpersona_engine::loader::{self, LoadError, Pins};
-use netpersona_engine::shm::Shared;
+use netpersona_engine::numbers::Numbers;
+use netpersona_engine::shm::{now_ns, Shared};
 use pyo3::create_exception;
-use pyo3::exceptions::{PyIndexError, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyKeyError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -42,6 +43,7 @@ pub struct Bindings {
 
 #[pymethods]
 impl Bindings {
+    /// KeyError if no interface is behind the attachment.
     #[pyo3(signature = (attachment, slot, expires_ns=0, fallback_slot=0))]
     fn switch(
         &self,
@@ -53,6 +55,9 @@ impl Bindings {
         check_attachment(attachment)?;
         check_slot(slot as usize)?;
         check_slot(fallback_slot as usize)?;
+        if !self.table.is_placed(attachment) {
+            return Err(PyKeyError::new_err(attachment));
+        }
         Ok(self
             .table
             .switch(attachment, slot, expires_ns, fallback_slot))
@@ -83,6 +88,7 @@ impl Bindings {
 pub struct Kernel {
     pins: Pins,
     bindings: Py<Bindings>,
+    numbers: Numbers,
     attachments: MapHandle,
     counters: MapHandle,
     policies: Shared<Policy>,
@@ -98,6 +104,8 @@ impl Kernel {
         let table = bindings::Bindings::new(shared(&pins, "bindings", layout::MAX_ATTACHMENTS)?);
         Ok(Self {
             bindings: Py::new(py, Bindings { table })?,
+            numbers: Numbers::open(&pins)
+                .map_err(|error| cannot_open(&pins.map("bindings"), error))?,
             attachments: handle(&pins, "attachments")?,
             counters: handle(&pins, "counters")?,
             policies: shared(&pins, "policies", layout::MAX_SLOTS)?,
@@ -164,7 +172,12 @@ impl Kernel {
 
     fn enlist(&self, ifindex: u32, attachment: u32, facing: u32) -> PyResult<()> {
         check_attachment(attachment as usize)?;
-        let value = Attachment { attachment, facing };
+        let value = Attachment {
+            attachment,
+            facing,
+            life: self.numbers.life(attachment as usize),
+            reserved: 0,
+        };
         self.attachments
             .update(&ifindex.to_ne_bytes(), bytes_of(&value), MapFlags::ANY)
             .map_err(os_error)
@@ -184,9 +197,46 @@ impl Kernel {
         Ok(())
     }
 
-    /// (ifindex, attachment, facing) of all.
-    fn enlisted(&self, py: Python<'_>) -> PyResult<Vec<(u32, u32, u32)>> {
-        py.detach(|| self.list())
+    /// A number below `bound` that may be given to an interface now; None if there is none.
+    fn free(&self, bound: usize) -> Option<usize> {
+        self.numbers.free(bound, now_ns())
+    }
+
+    /// Start a new life of an attachment, with the null persona and nothing counted.
+    fn begin(&self, attachment: usize) -> PyResult<()> {
+        check_attachment(attachment)?;
+        self.bindings.get().table.switch(attachment, 0, 0, 0);
+        for direction in [layout::EGRESS, layout::INGRESS] {
+            self.clear_counters(lane_index(attachment, direction)?)?;
+        }
+        self.numbers.begin(attachment);
+        Ok(())
+    }
+
+    /// End it. The programs must be off the interface.
+    fn end(&self, attachment: usize) -> PyResult<()> {
+        check_attachment(attachment)?;
+        self.bindings.get().table.switch(attachment, 0, 0, 0);
+        self.numbers.end(attachment, now_ns());
+        Ok(())
+    }
+
+    /// 0 if it has ended, or has not begun.
+    fn life(&self, attachment: usize) -> PyResult<u32> {
+        check_attachment(attachment)?;
+        Ok(self.numbers.life(attachment))
+    }
+
+    /// (ifindex, attachment, facing) of all, by attachment.
+    fn attached(&self) -> Vec<(u32, usize, u32)> {
+        self.numbers.attached().collect()
+    }
+
+    /// (attachment, facing) of an interface.
+    fn find(&self, ifindex: u32) -> Option<(usize, u32)> {
+        let mut all = self.numbers.attached();
+        let (_, attachment, facing) = all.find(|entry| entry.0 == ifindex)?;
+        Some((attachment, facing))
     }
 
     fn counters<'py>(
@@ -302,29 +352,20 @@ impl Kernel {
 }
 
 impl Kernel {
-    fn list(&self) -> PyResult<Vec<(u32, u32, u32)>> {
-        let mut all = Vec::new();
-        for key in self.attachments.keys() {
-            let Some(value) = self
-                .attachments
-                .lookup(&key, MapFlags::ANY)
-                .map_err(os_error)?
-            else {
-                continue; // struck meanwhile
-            };
-            let value: Attachment = pod("attachment", &value)?;
-            all.push((pod("ifindex", &key)?, value.attachment, value.facing));
-        }
-        Ok(all)
+    fn clear_counters(&self, index: usize) -> PyResult<()> {
+        let key = key(index);
+        let per_cpu = self.counters.lookup_percpu(&key, MapFlags::ANY);
+        let mut cpus = per_cpu.map_err(os_error)?.unwrap_or_default();
+        cpus.iter_mut().for_each(|cpu| cpu.fill(0));
+        self.counters
+            .update_percpu(&key, &cpus, MapFlags::ANY)
+            .map_err(os_error)
     }
 
     fn sum_counters(&self, index: usize) -> PyResult<Counters> {
-        let key = u32::try_from(index)
-            .expect("lane_index is in range")
-            .to_ne_bytes();
         let per_cpu = self
             .counters
-            .lookup_percpu(&key, MapFlags::ANY)
+            .lookup_percpu(&key(index), MapFlags::ANY)
             .map_err(os_error)?;
         let cpus = per_cpu.unwrap_or_default();
         let cpus: PyResult<Vec<_>> = cpus.iter().map(|cpu| pod("counters", cpu)).collect();
@@ -340,6 +381,12 @@ fn shared<T: Pod>(pins: &Pins, name: &str, len: usize) -> PyResult<Shared<T>> {
 fn handle(pins: &Pins, name: &str) -> PyResult<MapHandle> {
     let pin = pins.map(name);
     MapHandle::from_pinned_path(&pin).map_err(|error| cannot_open(&pin, error))
+}
+
+fn key(index: usize) -> [u8; 4] {
+    u32::try_from(index)
+        .expect("lane_index is in range")
+        .to_ne_bytes()
 }
 
 fn cannot_open(pin: &Path, error: impl Display) -> PyErr {

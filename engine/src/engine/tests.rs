@@ -341,16 +341,45 @@ fn what_a_dead_engine_held_is_settled_at_the_start() {
 }
 
 #[test]
-fn a_lane_goes_with_its_interface_once_it_is_empty() {
+fn what_is_held_goes_with_its_interface() {
     let mut bench = Bench::new();
+    let memory = &bench.engine.memory;
+    install(memory, DELAYED, |c| c.link[0].delay.constant_ns = 500 * MS);
     bench.send_plain(DELAYED, 1);
     bench.turn_at(START);
     bench.engine.memory.attach(3, 0);
-    bench.turn_at(START + 5 * MS);
-    assert!(bench.engine.ways[LANE].is_some());
-    bench.turn_at(START + 10 * MS);
-    bench.turn_at(START + 40 * MS);
+    bench.send_plain(DELAYED, 2); // was in the TAP's ring
+    assert!(bench.turn_at(START + HEARTBEAT_NS).is_empty());
     assert!(bench.engine.ways[LANE].is_none());
+    assert_eq!(bench.settled(), 2);
+    assert_eq!(
+        bench.engine.memory.published_lane(LANE),
+        LaneStats::default()
+    );
+}
+
+#[test]
+fn the_next_interface_of_a_number_gets_nothing_of_the_one_before() {
+    let mut bench = Bench::new();
+    bench.send_plain(DELAYED, 1);
+    bench.turn_at(START);
+    bench.engine.memory.attach(3, 18); // as if the engine had slept over the detachment
+    bench.sent = 0;
+    bench.send_plain(DELAYED, 2);
+    bench.turn_at(START + MS);
+    assert_eq!(marks(&bench.turn_at(START + 11 * MS)), [2]);
+    assert_eq!(bench.stats(START + 20 * MS).received, 1);
+}
+
+#[test]
+fn packets_that_never_came_are_settled_once_their_interface_is_gone() {
+    let mut bench = Bench::new();
+    bench.engine.memory.send(LANE, 5);
+    bench.turn_at(START + SWEEP_NS);
+    assert_eq!(bench.settled(), 0);
+    bench.engine.memory.attach(3, 0);
+    bench.turn_at(START + 2 * SWEEP_NS);
+    assert_eq!(bench.settled(), 5);
 }
 
 #[test]

@@ -11,6 +11,7 @@ import gc
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import structlog
@@ -21,7 +22,7 @@ from netpersona.agent.journal import Journal
 from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
 from netpersona.agent.runner import Runner, journal_path
-from netpersona.datapath import DatapathError, KernelDatapath, Prober
+from netpersona.datapath import DatapathError, KernelDatapath, Prober, exclusive
 from netpersona.datapath.processes import boot_id
 from netpersona.logs import set_up
 
@@ -38,18 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.freeze()  # modules stay: collections need not look at them, which would take 20 ms
     try:
-        datapath = KernelDatapath.open(options.run_dir)
+        with exclusive(options.run_dir), closing(KernelDatapath.open(options.run_dir)) as datapath:
+            return _work(options, datapath)
     except DatapathError as error:
         _log.error("cannot open the data path", error=str(error))
         return 1
+
+
+def _work(options: argparse.Namespace, datapath: KernelDatapath) -> int:
     try:
         with Journal(journal_path(options.state_dir), boot=boot_id()) as journal:
             uvloop.run(_run(options, datapath, journal))
     except OSError as error:
         _log.error("cannot keep the journal", error=str(error))
         return 1
-    finally:
-        datapath.close()
     return 0
 
 

@@ -196,7 +196,7 @@ class Agent:
         moving = {action.workload_id for action in plan}
         for name, place in places.items():
             self.charges[name].located = isinstance(place, Found) and name not in moving
-            if not isinstance(place, Found):
+            if not isinstance(place, Found) and name not in moving:
                 self.charges[name].hold = None
         for action in plan:
             await self._apply(action)

@@ -8,6 +8,7 @@ known by pid and start time; those that were never written down, by their owner 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from netpersona.cli.places import (
     read_record,
 )
 from netpersona.cli.roles import Say
-from netpersona.datapath import DatapathError, KernelDatapath, processes, remove
+from netpersona.datapath import Busy, DatapathError, KernelDatapath, exclusive, processes, remove
 from netpersona.datapath.kernel import pins_path
 from netpersona.datapath.processes import Process
 
@@ -59,6 +60,7 @@ def up(
     process that did not become ready (with the end of its log).
     """
     _require_root("up")
+    _pin_for_good(places)
     with claimed(places.run_dir, RUN_DIR, say) as run, _undone_on_failure(places, run, say):
         roles.require_no_units(places)
         _join(places)
@@ -84,6 +86,7 @@ def down(places: Places, *, purge: bool = False, say: Say = print) -> None:
     Raises CliError: not root, a directory that is not ours, or something that would not go.
     """
     _require_root("down")
+    processes.join_lasting_mounts(places.run_dir, places.state_dir)
     keeps = is_ours(places.state_dir, STATE_DIR)
     if is_ours(places.run_dir, RUN_DIR):
         roles.require_no_units(places)
@@ -153,8 +156,12 @@ def _undone_on_failure(places: Places, run: Claim, say: Say) -> Iterator[None]:
 
 
 def _open(places: Places) -> KernelDatapath:
+    """Attachments are left to the agent if there is one."""
     try:
-        return KernelDatapath.open(places.run_dir)
+        with exclusive(places.run_dir):
+            return KernelDatapath.open(places.run_dir)
+    except Busy:
+        return KernelDatapath.open(places.run_dir, adopt=False)
     except DatapathError as error:
         raise CliError(f"the kernel part could not be set up: {error}") from error
 
@@ -184,6 +191,16 @@ def _enter(places: Places) -> None:
         path = processes.network_namespace_path(record.netns)
         if path:
             processes.join_network_namespace(path)
+
+
+def _pin_for_good(places: Places) -> None:
+    """What is pinned must outlive all our processes, or a firewall would end with them."""
+    if not processes.join_lasting_mounts(places.run_dir, places.state_dir, Path(sys.executable)):
+        path = roles.netns_path() or "/run/netns/NAME"
+        raise CliError(
+            "this mount namespace ends with its last process, and what `up` pins would end with it",
+            f"leave it: `nsenter --net={path} netpersona up`",
+        )
 
 
 def _see_mounts_of(process: Process) -> None:

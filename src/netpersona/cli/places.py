@@ -17,6 +17,7 @@ from typing import Any
 
 from netpersona.cli.directories import Claim, Known
 from netpersona.cli.errors import CliError
+from netpersona.datapath.exclusive import LOCK
 
 ROOM_BYTES = 1 << 20
 """Free space without which nothing is started: a store could not even be made."""
@@ -29,7 +30,7 @@ _DYNAMIC = range(61184, 65520)
 """systemd's for DynamicUser=: any service may come to have one. Releases before 0.1 took theirs there."""
 ROLES = ("supervisor", "manager", "engine", "agent")
 RUN_DIR: Known = {
-    **dict.fromkeys(("api.sock", "up.json", "up.new")),
+    **dict.fromkeys(("api.sock", "up.json", "up.new", LOCK)),
     **{f"{role}.pid{aside}": None for role in ROLES for aside in ("", ".new")},
     "bpf": {},
 }

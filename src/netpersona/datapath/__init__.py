@@ -5,6 +5,7 @@ from netpersona.datapath.endpoints import find_attachment
 from netpersona.datapath.errors import (
     AttachmentsFull,
     BoundReached,
+    Busy,
     DatapathError,
     EndpointMissing,
     EndpointUnsupported,
@@ -14,6 +15,7 @@ from netpersona.datapath.errors import (
     NotAttached,
     SlotsFull,
 )
+from netpersona.datapath.exclusive import exclusive
 from netpersona.datapath.fake import FakeDatapath
 from netpersona.datapath.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
 from netpersona.datapath.management import management_reason
@@ -40,6 +42,7 @@ __all__ = [
     "AttachmentsFull",
     "Binding",
     "BoundReached",
+    "Busy",
     "Capabilities",
     "Counters",
     "Datapath",
@@ -64,6 +67,7 @@ __all__ = [
     "SlotsFull",
     "Tally",
     "Train",
+    "exclusive",
     "find_attachment",
     "management_reason",
     "remove",

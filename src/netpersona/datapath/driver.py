@@ -13,7 +13,7 @@ class Datapath(Protocol):
 
     def probe(self) -> Capabilities: ...
 
-    def attach(self, interface: str, facing: Facing, attachment: int | None = None) -> int:
+    def attach(self, interface: str, facing: Facing) -> int:
         """Put the programs on an interface; idempotent. Raises EndpointMissing, AttachmentsFull."""
 
     def detach(self, attachment: int) -> None:

@@ -7,6 +7,7 @@ DatapathError
 ├── EndpointMissing        there is no such namespace or interface (now)
 ├── EndpointUnsupported    there is, but its host side cannot be reached from here
 ├── NotAttached            no such attachment
+├── Busy                   another agent works on the same run directory
 └── BoundReached           a documented bound; `bound` names it
     ├── AttachmentsFull
     └── SlotsFull
@@ -44,6 +45,10 @@ class EndpointUnsupported(DatapathError):
 
 
 class NotAttached(DatapathError):
+    pass
+
+
+class Busy(DatapathError):
     pass
 
 

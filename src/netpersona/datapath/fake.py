@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from netpersona.datapath.errors import EndpointMissing, NotAttached
@@ -28,18 +29,19 @@ class FakeDatapath:
         self._attached: dict[int, Attached] = {}
         self._slots: dict[str, int] = {}
         self._bindings: dict[int, Binding] = {}
+        self._numbers = itertools.count(1)
 
     def probe(self) -> Capabilities:
         return Capabilities("fake", "tcx", "a fake takes everything", 2047, 2047, 0, 0)
 
-    def attach(self, interface: str, facing: Facing, attachment: int | None = None) -> int:
+    def attach(self, interface: str, facing: Facing) -> int:
         if interface not in self.interfaces:
             raise EndpointMissing(f"no interface {interface} here; `ip link` lists those there are")
         ifindex = self.interfaces[interface]
         for entry in self._attached.values():
-            if entry.ifindex == ifindex and entry.facing == facing and attachment in (None, entry.attachment):
+            if entry.ifindex == ifindex and entry.facing == facing:
                 return entry.attachment
-        number = attachment or max(self._attached, default=0) + 1
+        number = next(self._numbers)
         self._attached[number] = Attached(number, ifindex, interface, facing)
         self._bindings.setdefault(number, Binding(0, 0, 0, 0))
         return number

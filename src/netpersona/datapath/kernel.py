@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from netpersona import _engine
 from netpersona.datapath import clsact, links, mounts
 from netpersona.datapath.errors import (
     AttachmentsFull,
+    DatapathError,
     EndpointMissing,
     Incompatible,
     NotAttached,
@@ -47,7 +48,11 @@ def pins_path(run_dir: Path) -> Path:
 
 
 class KernelDatapath:
-    """See `Datapath`. One agent of a host at a time; `switch` may be called from any thread."""
+    """See `Datapath`. `switch` may be called from any thread.
+
+    What is attached is asked of the pinned table each time, so that an agent that was killed in the middle,
+    or a call that failed, leaves nothing unknown. One agent of a host at a time: see `exclusive`.
+    """
 
     def __init__(self, kernel: _engine.Kernel, run_dir: Path, tap: str, *, tcx: bool) -> None:
         self._kernel: _engine.Kernel | None = kernel
@@ -55,17 +60,19 @@ class KernelDatapath:
         self._tap = tap
         self._tcx = tcx
         self._lock = threading.RLock()
-        self._attachments = {number: ifindex for ifindex, number, _ in kernel.enlisted()}
         self._switch: Callable[..., int] = kernel.bindings.switch
         layout = _engine.layout()
         self._capacity = layout["NP_MAX_ATTACHMENTS"]
         self._slots = SlotTable(layout["NP_MAX_SLOTS"], self._traffic)
 
     @classmethod
-    def open(cls, run_dir: Path, *, tap: str = DETOUR_TAP, tcx: bool = True) -> KernelDatapath:
+    def open(
+        cls, run_dir: Path, *, tap: str = DETOUR_TAP, tcx: bool = True, adopt: bool = True
+    ) -> KernelDatapath:
         """Load the programs, or adopt what is pinned below `run_dir` without touching traffic.
 
-        `tcx=False` attaches by clsact filters even where links are to be had.
+        `tcx=False` attaches by clsact filters even where links are to be had. `adopt=False` leaves what is
+        attached to the agent that runs.
 
         Raises:
             Incompatible: another version pinned it; `remove` clears the way.
@@ -80,7 +87,8 @@ class KernelDatapath:
                 raise Incompatible(str(error)) from error
         datapath = cls(kernel, run_dir, tap, tcx=tcx)
         datapath._own_interfaces()
-        datapath._readopt()
+        if adopt:
+            datapath._readopt()
         return datapath
 
     # ---- Datapath --------------------------------------------------------------------------------
@@ -100,39 +108,43 @@ class KernelDatapath:
             fragments=layout["NP_MAX_FRAGMENTS"],
         )
 
-    def attach(self, interface: str, facing: Facing, attachment: int | None = None) -> int:
+    def attach(self, interface: str, facing: Facing) -> int:
         ifindex = links.ifindex_of(interface)
         if not ifindex:
             raise EndpointMissing(f"no interface {interface} here; `ip link` lists those there are")
         with self._lock:
-            present = self._present(ifindex)
-            if present is not None and (
-                present.facing != facing or attachment not in (None, present.attachment)
-            ):
-                self.detach(present.attachment)
+            present = self._open.find(ifindex)
+            if present is not None and _FACINGS[present[1]] != facing:
+                self.detach(present[0])
                 present = None
-            number = present.attachment if present else self._number(attachment)
-            with refusals(f"attach to {interface}"):
-                self._put(number, ifindex, facing)
+            number = present[0] if present else self._number()
+            try:
+                with refusals(f"attach to {interface}"):
+                    self._put(number, ifindex, facing)
+            except DatapathError:
+                if present is None:
+                    with suppress(DatapathError):  # or the next pass detaches it
+                        self.detach(number)
+                raise
             return number
 
     def detach(self, attachment: int) -> None:
+        """Where it fails or is killed, the attachment is still there to be detached."""
         with self._lock:
-            ifindex = self._attachments.pop(attachment, 0)
+            ifindex = self._ifindex(attachment)
             if not ifindex:
                 return
             with refusals(f"detach attachment {attachment}"):
-                for direction, hook in enumerate(("ingress", "egress")):
+                for direction, hook in enumerate(_hooks(self._open, attachment)):
                     self._open.detach(_link(attachment, direction), ifindex, hook)
                 self._open.strike(ifindex)
-                self._open.bindings.place(attachment, 0, 0)
-                self._switch(attachment, NULL_SLOT)
-            clsact.release(pins_path(self._run_dir), ifindex)
+                clsact.release(self.pins, ifindex)
+                self._open.end(attachment)
 
     def attached(self) -> list[Attached]:
         return [
             Attached(number, ifindex, links.name_of(ifindex), _FACINGS[facing])
-            for ifindex, number, facing in sorted(self._open.enlisted(), key=lambda entry: entry[1])
+            for ifindex, number, facing in self._open.attached()
         ]
 
     def install(self, compiled: CompiledPersona) -> int:
@@ -144,9 +156,10 @@ class KernelDatapath:
             return slot
 
     def switch(self, attachment: int, slot: int, *, expires_ns: int = 0, fallback_slot: int = 0) -> int:
-        if attachment not in self._attachments:
-            raise NotAttached(f"no attachment {attachment}; attach its interface first")
-        return self._switch(attachment, slot, expires_ns, fallback_slot)
+        try:
+            return self._switch(attachment, slot, expires_ns, fallback_slot)
+        except KeyError:
+            raise _not_attached(attachment) from None
 
     def binding(self, attachment: int) -> Binding:
         record = self._open.bindings.read(attachment)
@@ -159,12 +172,13 @@ class KernelDatapath:
 
     def observe(self, attachment: int) -> Observation:
         kernel = self._open
-        if attachment not in self._attachments:
-            raise NotAttached(f"no attachment {attachment}; attach its interface first")
+        ifindex = self._ifindex(attachment)
+        if not ifindex:
+            raise _not_attached(attachment)
         egress, ingress = Direction.EGRESS, Direction.INGRESS
         return Observation(
             attachment=attachment,
-            interface=links.name_of(self._attachments[attachment]),
+            interface=links.name_of(ifindex),
             egress=counters(kernel.counters(attachment, egress)),
             ingress=counters(kernel.counters(attachment, ingress)),
             egress_lane=lane_stats(kernel.lane_stats(attachment, egress), kernel.lane(attachment, egress)),
@@ -180,7 +194,7 @@ class KernelDatapath:
 
     def destroy(self) -> None:
         if self._kernel is not None:
-            for attachment in list(self._attachments):
+            for _, attachment, _ in self._kernel.attached():
                 self.detach(attachment)
             self._kernel.set_tap(0)
             for name, interface in (("tap", self._tap), ("probe", links.PROBE_INJECT)):
@@ -224,37 +238,34 @@ class KernelDatapath:
     def _put(self, number: int, ifindex: int, facing: Facing) -> None:
         """The place first: programs find it from their first packet on."""
         kernel = self._open
+        if not kernel.life(number):
+            kernel.begin(number)
         kernel.bindings.place(number, ifindex, facing.number)
         kernel.enlist(ifindex, number, facing.number)
-        self._attachments[number] = ifindex
         for direction, (program, hook) in enumerate(_HOOKS[facing]):
             how = kernel.attach(_link(number, direction), program, ifindex, hook, self._tcx)
             if how == "clsact-made":
                 clsact.claim(self.pins, ifindex)
 
-    def _present(self, ifindex: int) -> Attached | None:
-        """Reads the kernel's list only for an interface that we know of: attaching many stays linear."""
-        if ifindex not in self._attachments.values():
-            return None
-        return next((entry for entry in self.attached() if entry.ifindex == ifindex), None)
+    def _ifindex(self, attachment: int) -> int:
+        """0 if there is no such attachment."""
+        return self._open.bindings.read(attachment)["ifindex"]
 
-    def _number(self, wanted: int | None) -> int:
-        """The next number after the highest in use, so that a new workload meets no old flows."""
-        if wanted is not None and wanted not in self._attachments:
-            return wanted
-        start = max(self._attachments, default=0)
-        for number in itertools.chain(range(start + 1, self._capacity), range(1, start)):
-            if number not in self._attachments:
-                return number
-        raise AttachmentsFull(
-            f"{len(self._attachments)} interfaces are attached and no more can be "
-            f"(bound {AttachmentsFull.bound}); release or delete workloads first"
-        )
+    def _number(self) -> int:
+        """One never used, else the one let go longest ago, so that a new workload meets no old packets."""
+        number = self._open.free(self._capacity)
+        if number is None:
+            raise AttachmentsFull(
+                f"{len(self._open.attached())} interfaces are attached, or more were until a moment ago, "
+                f"and no more can be (bound {AttachmentsFull.bound}); release or delete workloads first"
+            )
+        return number
 
     def _traffic(self) -> Traffic:
-        lanes = [(number, direction) for number in self._attachments for direction in Direction]
+        numbers = [number for _, number, _ in self._open.attached()]
+        lanes = [(number, direction) for number in numbers for direction in Direction]
         records = {lane: self._open.lane(*lane) for lane in lanes}
-        bindings = [self.binding(number) for number in self._attachments]
+        bindings = [self.binding(number) for number in numbers]
         return Traffic(
             now_ns=_engine.now_ns(),
             bound={slot for entry in bindings for slot in _referred(entry)},
@@ -272,9 +283,20 @@ def remove(run_dir: Path, *, tap: str = DETOUR_TAP) -> None:
     if mounts.is_bpffs(pins):
         for ifindex in clsact.claimed(pins):
             clsact.release(pins, ifindex)
+    clsact.sweep()
     for name in (tap, links.PROBE_SEND):
         links.remove(name, str(run_dir.resolve()))
     mounts.unmount_bpffs(pins)
+
+
+def _hooks(kernel: _engine.Kernel, attachment: int) -> tuple[str, str]:
+    """The tc hooks of what the workload sends and receives."""
+    facing = _FACINGS[kernel.bindings.read(attachment)["facing"]]
+    return _HOOKS[facing][0][1], _HOOKS[facing][1][1]
+
+
+def _not_attached(attachment: int) -> NotAttached:
+    return NotAttached(f"no attachment {attachment}; attach its interface first")
 
 
 def _link(attachment: int, direction: int) -> str:

@@ -110,10 +110,10 @@ class CountingDatapath(FakeDatapath):
             raise DatapathError("killed")
         self._calls_left -= 1
 
-    def attach(self, interface: str, facing: Facing, attachment: int | None = None) -> int:
+    def attach(self, interface: str, facing: Facing) -> int:
         self._call()
         self.attaches += 1
-        return super().attach(interface, facing, attachment)
+        return super().attach(interface, facing)
 
     def detach(self, attachment: int) -> None:
         self._call()

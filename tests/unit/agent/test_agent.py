@@ -331,6 +331,26 @@ def test_a_refused_workload_says_why_and_is_left_alone(host: Host) -> None:
     assert host.datapath.attached() == []
 
 
+def test_a_detachment_that_failed_is_tried_again_also_while_the_manager_is_away(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(attachment: int) -> None:
+        raise DatapathError(f"attachment {attachment} would not go")
+
+    async def steps(agent: Agent) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(host.datapath, "detach", fails)
+            await agent.reconcile(again=1)
+        assert len(host.datapath.attached()) == 1
+        await agent.reconcile(again=1)
+        assert host.datapath.attached() == []
+        assert agent.charges["web"].hold is None
+
+    host.run(wanting(workload("web", "slow", 1)))
+    host.places["web"] = Refused("carries the default route")
+    host.run(steps)
+
+
 def test_a_failed_look_up_leaves_what_is_attached(host: Host) -> None:
     async def steps(agent: Agent) -> None:
         await wanting(workload("web", "slow", 1))(agent)
