@@ -62,7 +62,7 @@ def judge_rate(direction: str, wanted: Requested, burst: Sequence[Probe], *, alo
     slack = RATE_SHARE * wanted.rate_bps
     if wanted.spread_ns and found is not None:  # jitter shifts one of a pair against the other
         half_ns = (behind[-1][0] - behind[0][0]) / 2
-        slack += 5 * wanted.spread_ns / half_ns * wanted.rate_bps
+        slack += 2 * wanted.spread_ns / half_ns * wanted.rate_bps
     decided = verdict(found, wanted.rate_bps, Slack(slack, slack))
     if decided == "no" and found is not None and found.value < wanted.rate_bps and not alone:
         decided = None

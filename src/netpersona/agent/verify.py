@@ -158,7 +158,7 @@ class Measurement:
     def message(self) -> str:
         """What the rows do not say."""
         parts = [f"Intervals are {CONFIDENCE:.1%}, widened where successive probes are not independent."]
-        sent = min(train.count for train in self.plan.trains)
+        sent = max(train.count for train in self.plan.trains)
         if sent < self.plan.needed:
             parts.append(f"Only {sent} of {self.plan.needed} probes fit in the time allowed.")
         if self._disturbed:
