@@ -262,15 +262,12 @@ class KernelDatapath:
         return number
 
     def _traffic(self) -> Traffic:
-        numbers = [number for _, number, _ in self._open.attached()]
-        lanes = [(number, direction) for number in numbers for direction in Direction]
-        records = {lane: self._open.lane(*lane) for lane in lanes}
-        bindings = [self.binding(number) for number in numbers]
+        slots, under_way = self._open.references()
         return Traffic(
             now_ns=_engine.now_ns(),
-            bound={slot for entry in bindings for slot in _referred(entry)},
-            sent={lane: record["sent"] for lane, record in records.items()},
-            settled={lane: record["settled"] for lane, record in records.items()},
+            bound=set(slots),
+            sent={(life, direction): sent for life, direction, sent, _ in under_way},
+            settled={(life, direction): settled for life, direction, _, settled in under_way},
         )
 
 
@@ -301,10 +298,6 @@ def _not_attached(attachment: int) -> NotAttached:
 
 def _link(attachment: int, direction: int) -> str:
     return f"{attachment}_{Direction(direction).name.lower()}"
-
-
-def _referred(binding: Binding) -> tuple[int, ...]:
-    return (binding.slot, binding.fallback_slot) if binding.expires_ns else (binding.slot,)
 
 
 def _closed(*_: int) -> int:
