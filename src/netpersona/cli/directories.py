@@ -60,7 +60,8 @@ def is_ours(directory: Path, known: Known) -> bool:
 def claimed(directory: Path, known: Known, say: Say = _silent, *, make: bool = True) -> Iterator[Claim]:
     """The directory, made where it is missing, marked, and locked against every other `up` and `down`.
 
-    Raises Foreign; FileNotFoundError where it is missing and not to be made.
+    Raises Foreign; FileNotFoundError where it is missing and not to be made. One that was made here and holds
+    nothing but the mark when what is done with it fails is removed again.
     """
     while True:
         made = make and _make(directory)
@@ -78,7 +79,12 @@ def claimed(directory: Path, known: Known, say: Say = _silent, *, make: bool = T
             claim.lock(say)
             # A `down` that held the lock before us has removed the mark that we opened.
             if claim.holds():
-                yield claim
+                try:
+                    yield claim
+                except BaseException:
+                    if made:
+                        claim.abandon()
+                    raise
                 return
 
 
@@ -120,6 +126,12 @@ class Claim:
         content = json.dumps(noted).encode() + b"\n"
         os.ftruncate(self._mark, 0)
         os.pwrite(self._mark, content, 0)
+
+    def abandon(self) -> None:
+        """Remove it if it holds nothing but the mark."""
+        if self.holds() and {entry.name for entry in self._directory.iterdir()} == {MARK}:
+            (self._directory / MARK).unlink()
+            _drop(self._directory)
 
     def remove(self, say: Say) -> None:
         """Delete what has a name of ours, and the directory if nothing else is in it; say what is kept."""

@@ -30,6 +30,18 @@ def test_it_is_made_and_marked_and_goes_again(tmp_path: Path) -> None:
     assert not directory.exists()
 
 
+def test_one_that_was_made_for_nothing_goes_again(tmp_path: Path) -> None:
+    directory = tmp_path / "a"
+    with pytest.raises(KeyboardInterrupt), claimed(directory, KNOWN):
+        raise KeyboardInterrupt
+    assert not directory.exists()
+    directory.mkdir()
+    (directory / "up.json").touch()
+    with pytest.raises(KeyboardInterrupt), claimed(directory, KNOWN):
+        raise KeyboardInterrupt
+    assert names(directory) == [MARK, "up.json"]
+
+
 def test_what_is_noted_is_read_again(tmp_path: Path) -> None:
     with claimed(tmp_path / "a", KNOWN) as claim:
         assert claim.read() == {}
