@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -181,10 +182,26 @@ def _run(argv: Sequence[str] | None, transport: httpx2.BaseTransport | None) -> 
         return 1
 
 
+_LIBRARY = (
+    (r"Value error, ", ""),
+    (r"Input should be greater than or equal to (\S+)", r"write \1 or more"),
+    (r"Input should be less than or equal to (\S+)", r"write \1 or less"),
+    (r"Input should be a valid integer.*", "write a whole number"),
+    (r"Input should be (.*)", r"write \1"),
+)
+"""What a validation library says of an option, and what we do."""
+
+
+def _in_our_words(message: str) -> str:
+    for pattern, said in _LIBRARY:
+        message = re.sub(pattern, said, message)
+    return message
+
+
 def _usage(error: typer.TyperException) -> CliError:
     ctx = getattr(error, "ctx", None)
     command = ctx.command_path if ctx is not None else "netpersona"
-    message = " ".join(error.format_message().replace("Value error, ", "").split())
+    message = " ".join(_in_our_words(error.format_message()).split())
     return CliError(message.rstrip("."), f"see `{command} --help`")
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from netpersona.cli.errors import ApiError, CliError, Unreachable, unknown_name
+from netpersona.cli.printable import brief
 from netpersona.cli.settings import Settings
 from netpersona.cli.tokens import made_token, named_token
 
@@ -114,6 +115,11 @@ class Api:
 
 
 def resource_path(collection: str, name: str, *rest: str) -> str:
+    """Raises CliError for what no resource is called and a URL would lead elsewhere."""
+    if name in ("", ".", "..") or not name.isprintable():
+        raise CliError(
+            f"{brief(name) or 'an empty word'} is not a name", "write letters, digits, '.', '_' or '-'"
+        )
     return "/".join(["/v1", collection, quote(name, safe=""), *rest])
 
 

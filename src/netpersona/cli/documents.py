@@ -71,6 +71,9 @@ def _sources(name: str, problems: list[Problem]) -> list[str]:
     """The file itself, or the documents of a directory; those of directories within it are left out aloud."""
     if name == STDIN:
         return [name]
+    if not name:
+        problems.append(Problem("an empty word is not a file", "name a file, a directory, or - for stdin"))
+        return []
     try:
         if not Path(name).is_dir():
             return [name]
