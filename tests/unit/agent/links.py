@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from netpersona.agent.requested import Requested, requested
@@ -17,6 +18,8 @@ from netpersona.persona.quantiles import Quantiles
 
 PATH_NS = 50_000
 """What injection and capture take, on average; exponential."""
+GRID = 1000
+"""Steps in which a distribution without corners of its own is tabulated."""
 
 
 def link(**egress: Any) -> Link:
@@ -72,20 +75,19 @@ def _delays(over: Link, gap_ns: float, source: random.Random) -> Iterator[float]
         while True:
             yield table.at(source.random())
     step = min(gap_ns, coherence(table, over.correlation)) if over.correlation else gap_ns
-    delay = table.at(source.random())
+    followers, delay = _followers(table, step), table.at(source.random())
     while True:
         yield delay
-        delay = max(delay - step, _follower(table, step, source.random()))
+        delay = max(delay - step, followers.at(source.random()))
 
 
-def _follower(table: Quantiles, gap: float, u: float) -> float:
-    """x of F(x) / F(x + gap) = u."""
-    low, high = 0.0, 1.0
-    for _ in range(20):
-        p = (low + high) / 2
-        x = table.at(p)
-        low, high = (p, high) if p < u * _cumulative(table, x + gap) else (low, p)
-    return table.at((low + high) / 2)
+@lru_cache(maxsize=8)
+def _followers(table: Quantiles, gap: float) -> Quantiles:
+    """x by F(x) / F(x + gap)."""
+    corners = {x - shift for _, x in table.points for shift in (0.0, gap)}
+    between = {table.at(step / GRID) for step in range(GRID)}
+    xs = sorted(x for x in corners | between if x >= table.low)
+    return Quantiles(tuple(sorted((_cumulative(table, x) / _cumulative(table, x + gap), x) for x in xs)))
 
 
 def _cumulative(table: Quantiles, x: float) -> float:
