@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from lab.namespaces import Lab
+from lab.namespaces import Lab, lab
 
 from netpersona.datapath import (
     DETOUR_TAP,
@@ -189,14 +189,31 @@ class Dying:
         return instead
 
 
-@mechanisms
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Lab]:
+    """A network for tests that leave it as they found it."""
+    with lab() as built, built.host.entered():
+        yield built
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["tcx", "clsact"])
+def opened(
+    standing: Lab, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], KernelDatapath]]:
+    """One directory of pins, opened as often as wanted."""
+    directory = tmp_path_factory.mktemp("run")
+    first = KernelDatapath.open(directory, tcx=request.param)
+    yield lambda: KernelDatapath.open(directory, tcx=request.param)
+    with standing.host.entered():
+        first.destroy()
+
+
 @pytest.mark.parametrize("done", [False, True], ids=["before", "behind"])
 @pytest.mark.parametrize("calls", range(1, 5))
 def test_a_detachment_cut_short_is_finished_by_the_same_agent_or_the_next(
-    network: Lab, run_dir: Path, tcx: bool, calls: int, done: bool
+    standing: Lab, opened: Callable[[], KernelDatapath], calls: int, done: bool
 ) -> None:
-    datapath = KernelDatapath.open(run_dir, tcx=tcx)
-    clean = traces(network)
+    datapath, clean = opened(), traces(standing)
     for again in (False, True):
         attachment = datapath.attach("w0", Facing.WORKLOAD)
         datapath.switch(attachment, datapath.install(compiled(default_action="drop")))
@@ -207,14 +224,15 @@ def test_a_detachment_cut_short_is_finished_by_the_same_agent_or_the_next(
         datapath._kernel = kernel
         if again:
             datapath.close()
-            datapath = KernelDatapath.open(run_dir, tcx=tcx)
+            datapath = opened()
         assert [entry.interface for entry in datapath.attached()] in ([], ["w0"])
         assert bool(datapath.attached()) or (calls, done) == (4, True), "it is known that there is more to do"
         datapath.detach(attachment)
         assert datapath.attached() == []
-        assert traces(network) == clean
+        assert traces(standing) == clean
         assert not list(datapath.pins.glob(f"link_{attachment}_*"))
-    assert pings(network)
+    assert pings(standing)
+    datapath.close()
 
 
 def test_the_interface_may_go_first(network: Lab, run_dir: Path) -> None:

@@ -37,7 +37,7 @@ def test_every_command_says_what_it_is_for_and_shows_an_example(run: Run, name: 
         (["get", "personas", "--frob"], "--frob"),
         (["get", "persnoas"], "did you mean personas?"),
         (["get", "personas", "-o", "xml"], "xml"),
-        (["verify", "web", "--probes", "3"], "equal to 10"),
+        (["verify", "web", "--probes", "3"], "write 10 or more"),
         (["diff", "one"], "two personas or -f"),
         (["workload", "add", "web"], "--interface"),
     ],
