@@ -6,15 +6,19 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.api.conftest import Manager
 
 PATH = "/v1/workloads/short/persona"
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _there(client: httpx2.Client) -> None:
-    client.post("/v1/personas", json={"persona_id": "short", "mtu": 1400})
-    client.post("/v1/workloads", json={"workload_id": "short", "kind": "vm", "interface": "tap0"})
+def _there(shared: Manager) -> None:
+    with shared.unix() as client:
+        client.post("/v1/personas", json={"persona_id": "short", "mtu": 1400}).raise_for_status()
+        workload = {"workload_id": "short", "kind": "vm", "interface": "tap0"}
+        client.post("/v1/workloads", json=workload).raise_for_status()
+        client.put(PATH, json={"persona_id": "short"}).raise_for_status()  # both ways have one before them
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,31 @@ from pathlib import Path
 
 import pytest
 from lab.instance import COMMAND, Instance, alive, eventually, instance, traces
-from lab.namespaces import Lab
+from lab.namespaces import Lab, lab
 
 pytestmark = pytest.mark.netns
 LAG = {"persona_id": "lag", "egress": {"latency": "5ms"}}
 ROLES = ("manager", "agent", "engine")
 
 
+@pytest.fixture(scope="module")
+def network() -> Iterator[Lab]:
+    """Every test leaves it as it found it."""
+    with lab() as built:
+        yield built
+
+
 @pytest.fixture
 def persona(network: Lab) -> Iterator[Instance]:
     with instance(network) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Instance]:
+    """Up; every test leaves it whole."""
+    with lab() as built, instance(built) as made:
+        made.command("up")
         yield made
 
 
@@ -45,12 +60,11 @@ def test_down_leaves_nothing_whoever_was_killed(
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_second_up_starts_only_what_is_missing(persona: Instance, role: str) -> None:
-    persona.command("up")
-    before = {name: persona.process(name) for name in ROLES}
-    persona.kill(role)
-    persona.command("up")
-    after = {name: persona.process(name) for name in ROLES}
+def test_a_second_up_starts_only_what_is_missing(standing: Instance, role: str) -> None:
+    before = {name: standing.process(name) for name in ROLES}
+    standing.kill(role)
+    standing.command("up")
+    after = {name: standing.process(name) for name in ROLES}
     assert {name for name in ROLES if before[name] != after[name]} == {role}
     assert all(after.values())
 
@@ -122,28 +136,25 @@ def test_down_finds_what_an_interrupted_up_did_not_write_down(persona: Instance)
     assert not any(process and process.alive() for process in running)
 
 
-def test_an_address_in_use_is_said_with_a_remedy(persona: Instance, network: Lab) -> None:
-    persona.command("up")
-    with instance(network) as other:
+def test_an_address_in_use_is_said_with_a_remedy(standing: Instance) -> None:
+    with instance(Lab(standing.host)) as other:
         refused = other.command("up", check=False)
     assert refused.returncode == 1
     assert "--listen" in refused.stderr
 
 
-def test_the_manager_has_no_root_and_its_socket_is_roots(persona: Instance) -> None:
-    persona.command("up")
-    manager = persona.process("manager")
+def test_the_manager_has_no_root_and_its_socket_is_roots(standing: Instance) -> None:
+    manager = standing.process("manager")
     assert manager is not None
     uid = Path(f"/proc/{manager.pid}").stat().st_uid
     assert uid != 0
-    assert (persona.state_dir / "manager").stat().st_uid == uid
-    assert (persona.run_dir / "api.sock").stat().st_mode & 0o777 == 0o600
-    assert (persona.run_dir / "api.sock").stat().st_uid == 0
+    assert (standing.state_dir / "manager").stat().st_uid == uid
+    assert (standing.run_dir / "api.sock").stat().st_mode & 0o777 == 0o600
+    assert (standing.run_dir / "api.sock").stat().st_uid == 0
 
 
-def test_the_engine_comes_before_agent_and_manager_and_they_before_the_load(persona: Instance) -> None:
-    persona.command("up")
-    processes = [persona.process(role) for role in ("engine", "agent", "manager")]
+def test_the_engine_comes_before_agent_and_manager_and_they_before_the_load(standing: Instance) -> None:
+    processes = [standing.process(role) for role in ("engine", "agent", "manager")]
     assert [os.getpriority(os.PRIO_PROCESS, process.pid) for process in processes if process] == [-10, -5, -5]
 
 
@@ -159,8 +170,13 @@ table inet theirs {
 """
 
 
-def test_what_others_have_set_up_is_never_changed(persona: Instance, network: Lab) -> None:
+def test_what_others_have_set_up_is_never_changed() -> None:
     """A root qdisc, a clsact with a filter, and nft rules on the very interface that wears a persona."""
+    with lab() as network, instance(network) as persona:
+        _wear_beside_others(persona, network)
+
+
+def _wear_beside_others(persona: Instance, network: Lab) -> None:
     run, interface = network.host.run, network.workloads[0].host_interface
     run(
         "tc", "qdisc", "add", "dev", interface, "root", "tbf", "rate", "1gbit", "burst", "1mb", "limit", "1mb"
