@@ -7,6 +7,7 @@ nanoseconds of one machine.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import socket
 import struct
@@ -28,7 +29,7 @@ SO_RCVBUFFORCE = 33
 SO_SNDBUFFORCE = 32
 UDP_SEGMENT = 103  # linux/udp.h
 BUFFER_BYTES = 64 << 20
-STRAGGLER_S = 0.4  # how long a receiver waits after the last datagram was sent
+STRAGGLER_S = 0.4  # how long a receiver waits after the last datagram was sent, or came
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,14 @@ def start(flows: list[Flow], *, straggler_s: float = STRAGGLER_S) -> Running:
     context = multiprocessing.get_context("fork")
     processes: list[multiprocessing.process.BaseProcess] = []
     results = []
-    for flow in flows:
+    ends = context.Array("d", [math.inf] * len(flows))
+    for number, flow in enumerate(flows):
         ours, theirs = context.Pipe(duplex=False)
         ready = context.Event()
-        receiver = context.Process(target=_receive, args=(flow, theirs, ready, straggler_s), daemon=True)
+        arguments = (flow, theirs, ready, ends, straggler_s)
+        receiver = context.Process(target=_receive, args=arguments, daemon=True)
         receiver.start()
-        sender = context.Process(target=_send, args=(flow, ready), daemon=True)
+        sender = context.Process(target=_send, args=(flow, ready, ends, number), daemon=True)
         sender.start()
         flow.receiver.close()  # the processes have their own
         flow.sender.close()
@@ -108,8 +111,15 @@ def start(flows: list[Flow], *, straggler_s: float = STRAGGLER_S) -> Running:
     return Running(processes, results)
 
 
-def _send(flow: Flow, ready: Any) -> None:
+def _send(flow: Flow, ready: Any, ends: Any, own: int) -> None:
     ready.wait()
+    try:
+        _send_all(flow)
+    finally:
+        ends[own] = time.monotonic()
+
+
+def _send_all(flow: Flow) -> None:
     padding = bytes(flow.size - PAYLOAD.size)
     if flow.segment:
         flow.sender.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, flow.segment)
@@ -126,19 +136,21 @@ def _send(flow: Flow, ready: Any) -> None:
             time.sleep(wait_s)
 
 
-def _receive(flow: Flow, result: Connection, ready: Any, straggler_s: float) -> None:
+def _receive(flow: Flow, result: Connection, ready: Any, ends: Any, straggler_s: float) -> None:
+    """Until nothing has come for `straggler_s` and every flow has ended: one may hold up another."""
     records = bytearray()
-    flow.receiver.settimeout(straggler_s)
-    give_up_s = time.monotonic() + flow.duration_s * 3 + straggler_s + 5
-    last_sent_s = time.monotonic() + flow.duration_s
+    flow.receiver.settimeout(straggler_s / 8)
+    heard_s = time.monotonic()
+    give_up_s = heard_s + flow.duration_s * 3 + straggler_s + 5
     ready.set()
     while time.monotonic() < give_up_s:
         try:
             data, ancillary, _, _ = flow.receiver.recvmsg(2048, 128)
         except TimeoutError:
-            if time.monotonic() < last_sent_s:
-                continue
-            break
+            if time.monotonic() - max(heard_s, *ends) >= straggler_s:
+                break
+            continue
+        heard_s = time.monotonic()
         if len(data) < PAYLOAD.size or data[:4] != MAGIC:
             continue
         _, number, sequence, sent_ns = PAYLOAD.unpack_from(data)
