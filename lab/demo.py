@@ -6,10 +6,11 @@ Everything happens in namespaces made here and removed at the end, also after Ct
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from scipy import stats
 
-from lab.instance import Instance, instance
+from lab import containers
+from lab.containers import Podman
+from lab.instance import Instance, eventually, instance
 from lab.measure import connects, flow, ping_ms, settle_neighbours, tcp_bits_per_s
-from lab.namespaces import Workload, lab
+from lab.namespaces import Namespace, Workload, lab
 from lab.stress import ROTATION, judge
 from lab.traffic import delays_ms, exchange, missing, reordered, start
 
@@ -190,6 +193,41 @@ CHECKS: list[tuple[str, str | None, Callable[[Stage], list[Row]]]] = [
 ]
 
 
+@contextmanager
+def runtime(host: Namespace) -> Iterator[Podman | None]:
+    """A podman of the demo's own, where podman is installed."""
+    if not containers.installed():
+        yield None
+        return
+    with containers.podman(host) as engine:
+        yield engine
+
+
+def container_by_name(product: Instance, engine: Podman) -> list[Row]:
+    """A container found by its name: it wears a persona, is restarted, and wears it again."""
+    for name in ("demo-one", "demo-other"):
+        engine.run(name)
+    product.command("workload", "add", "container", "--container", "demo-one", "--wait", "5s")
+    product.assign("demo-slow", "container")
+    target = engine.address("demo-other")
+    rows = [within("ICMP round trip", 20.0, container_ping_ms(engine, "demo-one", target), "ms", floor=2.0)]
+    before = product.attached_ifindexes()
+    engine.command("restart", "--time", "0", "demo-one")
+    restarted = time.monotonic()
+    eventually(lambda: bool(product.attached_ifindexes() - before))
+    took_s = time.monotonic() - restarted
+    eventually(lambda: product.status("container").get("phase") == "attached")
+    rows.append(Row("persona back after the restart", "within 1 s", f"{took_s:.2f} s", took_s <= 1))
+    again = container_ping_ms(engine, "demo-one", target)
+    return [*rows, within("ICMP round trip", 20.0, again, "ms", floor=2.0)]
+
+
+def container_ping_ms(engine: Podman, name: str, target: str) -> float:
+    """Median round trip; the first answers wait for ARP."""
+    shown = engine.inside(name, "ping", "-c", "7", "-i", "0.1", "-W", "2", target).stdout
+    return float(np.median([float(found) for found in re.findall(r"time=([0-9.]+) ms", shown)]))
+
+
 def switch_under_load(stage: Stage) -> list[Row]:
     """A thousand switches through the REST API while datagrams flow both ways."""
     names = [str(persona["persona_id"]) for persona, _ in ROTATION]
@@ -246,8 +284,8 @@ def run(console: Console) -> bool:
     good = True
     with Progress(*spinner, console=console, transient=True) as progress:
         step = progress.add_task("two workloads in namespaces of their own, netpersona up")
-        with lab() as built, instance(built) as product:
-            product.command("up")
+        with lab() as built, runtime(built.host) as engine, instance(built) as product:
+            product.command("up", *(("--container-socket", str(engine.socket)) if engine else ()))
             settle_neighbours(built.workloads)
             subject, peer = built.workloads
             stage = Stage(product, subject, peer)
@@ -262,6 +300,9 @@ def run(console: Console) -> bool:
                     product.assign(persona_id, "subject")
                 time.sleep(SETTLE_S)
                 good &= show(console, f"{title}: {' '.join((check.__doc__ or '').split())}", check(stage))
+            if engine is not None:
+                progress.update(step, description="a container of podman by its name")
+                good &= show(console, "a container of podman by its name", container_by_name(product, engine))
             progress.update(step, description=f"{SWITCHES} switches under load")
             good &= show(console, f"{SWITCHES} switches under load", switch_under_load(stage))
             progress.update(step, description="netpersona down, removing every trace")

@@ -27,7 +27,7 @@ def test_a_stale_page_is_told(
     "line",
     [
         "## `netpersona assign WORKLOAD [PERSONA]`",
-        "## `netpersona workload add NAME --interface NAME`",
+        "## `netpersona workload add NAME`",
         "| `--ttl DURATION` |  | Fall back by itself after this long. |",
         "| `-o, --output table\\|json\\|yaml\\|name` | table | How to print the answer. |",
     ],

@@ -21,9 +21,10 @@ from netpersona.agent.companion import keep_supervised
 from netpersona.agent.journal import Journal
 from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
-from netpersona.agent.runner import Runner, journal_path
+from netpersona.agent.runner import Neighbours, Runner, journal_path
 from netpersona.datapath import DatapathError, KernelDatapath, Prober, exclusive
 from netpersona.datapath.processes import boot_id
+from netpersona.host import SOCKETS, URI
 from netpersona.logs import set_up
 
 SWITCH_INTERVAL_S = 0.0005
@@ -60,7 +61,9 @@ async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: J
     token = options.token_file.read_text().strip() if options.token_file else None
     async with HttpManager(options.manager, token) as manager:
         running = asyncio.ensure_future(
-            Runner(datapath, journal, manager, Prober(options.run_dir), options.host).run()
+            Runner(
+                datapath, journal, manager, Prober(options.run_dir), options.host, _neighbours(options)
+            ).run()
         )
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -79,6 +82,12 @@ async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: J
                 task.cancel()
 
 
+def _neighbours(options: argparse.Namespace) -> Neighbours:
+    return Neighbours(
+        sockets=options.container_socket or SOCKETS, libvirt=options.libvirt, labels=options.container_labels
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m netpersona.agent", description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True, help="where the pinned objects are")
@@ -86,6 +95,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--manager", required=True, help="unix:PATH or http://HOST:PORT")
     parser.add_argument("--token-file", type=Path, help="bearer token, for a manager over TCP")
     parser.add_argument("--host", default="local", help="the name workloads call this host by")
+    parser.add_argument(
+        "--container-socket",
+        type=Path,
+        action="append",
+        metavar="PATH",
+        help="an API socket of podman or Docker, root's (default: where they put them); may be repeated",
+    )
+    parser.add_argument("--libvirt", metavar="URI", default=URI, help=f"libvirt (default: {URI})")
+    parser.add_argument(
+        "--container-labels",
+        action="store_true",
+        help="let the labels netpersona.persona and netpersona.ttl of containers assign personas",
+    )
     return parser
 
 

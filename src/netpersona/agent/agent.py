@@ -62,6 +62,7 @@ class Agent:
         self._compiling: dict[str, asyncio.Task[None]] = {}
         self._passing = asyncio.Lock()
         self.charges: dict[str, Charge] = {}
+        self._again: set[str] = set()
         self.synced = False
         self._turn = 0
         self.wake = asyncio.Event()
@@ -96,6 +97,10 @@ class Agent:
         else:
             self._dress(charge)
 
+    def look_again(self, moved: Callable[[Workload], bool]) -> None:
+        """Something happened to workloads that `moved` tells; the next pass looks them up."""
+        self._again |= {name for name, charge in self.charges.items() if moved(charge.workload)}
+
     def unwant(self, workload_id: str) -> None:
         """A workload was deleted; the next pass takes the programs off."""
         self.charges.pop(workload_id, None)
@@ -106,7 +111,12 @@ class Agent:
         async with self._passing:
             attached = await self._in_worker(self._datapath.attached)
             self._drop_vanished(attached)
-            asked = [c.workload for c in self.charges.values() if not c.located] + self._in_turn(again)
+            moved, self._again = self._again, set()
+            asked = [
+                charge.workload
+                for name, charge in self.charges.items()
+                if not charge.located or name in moved
+            ] + self._in_turn(again)
             places = await self._in_worker(lambda: {w.workload_id: self._locate(w) for w in asked})
             await self._move(self._settle(places), attached)
             await self._dress_all()
@@ -149,8 +159,8 @@ class Agent:
         there = {(entry.attachment, entry.ifindex) for entry in attached if entry.interface is not None}
         for charge in self.charges.values():
             hold = charge.hold
-            if hold is None or (hold.attachment, hold.ifindex) not in there:
-                charge.located = False
+            charge.vanished = hold is None or (hold.attachment, hold.ifindex) not in there
+            charge.located = charge.located and not charge.vanished
 
     def _settle(self, places: dict[str, Place]) -> dict[str, Place]:
         """Note what was found; what is left is what a plan can be made of."""
@@ -172,7 +182,8 @@ class Agent:
         if isinstance(place, Found):
             return
         if isinstance(place, Unknown):
-            if charge.hold is None:
+            charge.located = not charge.vanished  # what is attached stays so, and is dressed
+            if charge.vanished and place.reason:
                 self._say(charge, "error", place.reason)
             return
         charge.applied_sequence, charge.dressed = -1, None
@@ -228,7 +239,9 @@ class Agent:
 
     async def _attach(self, charge: Charge, endpoint: Endpoint) -> None:
         place = charge.workload.place
-        attachment = await self._in_worker(lambda: self._datapath.attach(endpoint.interface, endpoint.facing))
+        attachment = await self._in_worker(
+            lambda: self._datapath.attach(endpoint.interface, endpoint.facing, ifindex=endpoint.ifindex)
+        )
         name = charge.workload.workload_id
         _log.info("attached", workload=name, interface=endpoint.interface, attachment=attachment)
         charge.hold, charge.dressed = Hold(attachment, endpoint.ifindex), None

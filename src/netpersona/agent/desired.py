@@ -48,17 +48,21 @@ class Workload:
     kind: str
     host: str
     netns: str | None
-    interface: str
+    interface: str | None
     facing: str
     allow_management: bool
     assignment: Assignment | None
     sequence: int
     document: str
+    container: str | None = None
+    domain: str | None = None
+    labelled: bool = False
 
     @property
-    def place(self) -> tuple[str | None, str, str, bool]:
+    def place(self) -> tuple[str | bool | None, ...]:
         """What decides where it is attached; a change moves the attachment."""
-        return (self.netns, self.interface, self.facing, self.allow_management)
+        where = (self.netns, self.container, self.domain, self.interface)
+        return (*where, self.facing, self.allow_management)
 
 
 _KEYS = ("workload_id", "spec", "assignment", "sequence")
@@ -80,13 +84,26 @@ def _workload(document: Mapping[str, Any]) -> Workload:
         kind=str(spec["kind"]),
         host=str(spec["host"]),
         netns=spec.get("netns"),
-        interface=str(spec["interface"]),
+        interface=_interface(spec),
         facing=str(spec.get("facing") or "auto"),
         allow_management=bool(spec.get("allow_management")),
         assignment=_assignment(assignment) if assignment else None,
         sequence=int(document["sequence"]),
         document=json.dumps({key: document.get(key) for key in _KEYS}),
+        container=_text(spec.get("container")),
+        domain=_text(spec.get("domain")),
+        labelled=bool(spec.get("labelled")),
     )
+
+
+def _interface(spec: Mapping[str, Any]) -> str | None:
+    """May be left out of what is found by name."""
+    named = spec.get("container") is not None or spec.get("domain") is not None
+    return _text(spec.get("interface")) if named else str(spec["interface"])
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _assignment(document: Mapping[str, Any]) -> Assignment:

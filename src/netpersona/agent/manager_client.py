@@ -54,6 +54,12 @@ class Manager(Protocol):
         self, workload_id: str, verification_id: str, result: Mapping[str, Any]
     ) -> None: ...
 
+    async def create_workload(self, document: Mapping[str, Any]) -> None: ...
+
+    async def delete_workload(self, workload_id: str) -> None:
+        """Fine if there is none."""
+        ...
+
 
 class HttpManager:
     """A manager at `unix:PATH` or `http://HOST:PORT` (the latter wants a bearer token)."""
@@ -101,12 +107,24 @@ class HttpManager:
         path = f"/v1/workloads/{quote(workload_id, safe='')}/verifications/{quote(verification_id, safe='')}"
         await self._put(path, result)
 
+    async def create_workload(self, document: Mapping[str, Any]) -> None:
+        await _check(await self._send("POST", "/v1/workloads", document))
+
+    async def delete_workload(self, workload_id: str) -> None:
+        response = await self._send("DELETE", f"/v1/workloads/{quote(workload_id, safe='')}")
+        if response.status_code != 404:
+            await _check(response)
+
     async def _put(self, path: str, document: Mapping[str, Any]) -> None:
+        await _check(await self._send("PUT", path, document))
+
+    async def _send(
+        self, method: str, path: str, document: Mapping[str, Any] | None = None
+    ) -> httpx2.Response:
         try:
-            response = await self._client.put(path, json=document)
+            return await self._client.request(method, path, json=document)
         except httpx2.TransportError as error:
             raise ManagerUnreachable(str(error) or type(error).__name__) from error
-        await _check(response)
 
 
 async def _check(response: httpx2.Response) -> None:

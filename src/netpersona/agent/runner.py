@@ -6,8 +6,9 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,16 +18,19 @@ import structlog
 
 from netpersona.agent.agent import LOOK_UPS, Agent
 from netpersona.agent.backoff import Backoff
+from netpersona.agent.desired import Workload
 from netpersona.agent.follower import Follower
 from netpersona.agent.foresight import foresee
 from netpersona.agent.journal import Journal
+from netpersona.agent.labels import Labels
+from netpersona.agent.locator import Locator
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
 from netpersona.agent.reconcile import Moment
 from netpersona.agent.reporter import Reporter
 from netpersona.agent.status import Seen, status_document
 from netpersona.agent.verify import Probing, Verifier
-from netpersona.agent.workloads import locate
 from netpersona.datapath import Datapath, DatapathError
+from netpersona.host import SOCKETS, URI, Container, ContainerWatch, DomainWatch, named
 
 POLL_S = 1.0
 """How soon an interface that came, went or was made again is noticed."""
@@ -34,10 +38,24 @@ PULSE_S = 0.5
 """How often it is looked whether the engine lives; a change is reported at once."""
 STILL_NS = 1_000_000_000
 """An engine that was still for a moment only is no news."""
+SHOWN = 20
+"""Labels that were refused, of those that the host's report names."""
 REPORT_S = 5.0
 """How often counters are sent where they moved, and how often the host is."""
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """What else runs workloads on this host, and whether labels of containers count."""
+
+    sockets: Sequence[Path] = SOCKETS
+    libvirt: str = URI
+    labels: bool = False
+
+
+DEFAULT_NEIGHBOURS = Neighbours()
 
 
 def moment() -> Moment:
@@ -49,19 +67,31 @@ class Runner:
     """Wires the parts together and keeps them running."""
 
     def __init__(
-        self, datapath: Datapath, journal: Journal, manager: Manager, prober: Probing, host: str
+        self,
+        datapath: Datapath,
+        journal: Journal,
+        manager: Manager,
+        prober: Probing,
+        host: str,
+        neighbours: Neighbours = DEFAULT_NEIGHBOURS,
     ) -> None:
         self._datapath = datapath
         self._manager = manager
         self._host = host
         self._reporter = Reporter(manager, host, self._status, _backoff())
+        self._containers = ContainerWatch(neighbours.sockets, self._containers_changed)
+        self._domains = DomainWatch(neighbours.libvirt, self._domains_changed)
+        locate = Locator(self._containers, self._domains)
         self._agent = Agent(datapath, journal, locate, moment, self._reporter.changed)
+        self._labels = Labels(manager, self._containers, self._workloads, host, allowed=neighbours.labels)
         self._verifier = Verifier(prober, datapath.observe, manager, self._agent.charges)
         self._follower = Follower(manager, self._agent, host, _backoff(), self._verifier.take)
 
     async def run(self) -> None:
         """Until cancelled; enforcement stays as it is then."""
+        self._loop = asyncio.get_running_loop()
         self._agent.adopt()
+        self._domains.start()
         try:
             async with asyncio.TaskGroup() as group:
                 for task in (
@@ -70,12 +100,35 @@ class Runner:
                     self._reporter.run(),
                     self._reports(),
                     self._pulse(),
+                    self._containers.run(),
+                    self._labels.run(),
                     foresee(manager=self._manager, wardrobe=self._agent.wardrobe, backoff=_backoff()),
                 ):
                     group.create_task(task)
         finally:
+            self._domains.close()
             self._verifier.close()
             self._agent.close()
+
+    def _containers_changed(self, changed: Iterable[Container]) -> None:
+        self._agent.look_again(lambda workload: bool(named(changed, workload.container or "")))
+        self._agent.wake.set()
+        self._labels.wake.set()
+
+    def _domains_changed(self, changed: set[str]) -> None:
+        """Called by the thread that libvirt speaks to."""
+
+        def look() -> None:
+            self._agent.look_again(lambda workload: workload.domain in changed)
+            self._agent.wake.set()
+
+        with suppress(RuntimeError):  # the loop is closed: we are stopping
+            self._loop.call_soon_threadsafe(look)
+
+    def _workloads(self) -> list[Workload] | None:
+        if not self._agent.synced:
+            return None
+        return [charge.workload for charge in self._agent.charges.values()]
 
     async def _passes(self) -> None:
         while True:
@@ -126,6 +179,7 @@ class Runner:
             "version": version("netpersona"),
             "capabilities": asdict(self._datapath.probe()),
             "engine": asdict(self._datapath.engine()),
+            "labels_refused": dict(list(self._labels.refused.items())[:SHOWN]),
         }
 
     def _status(self, workload_id: str) -> Mapping[str, Any] | None:

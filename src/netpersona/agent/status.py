@@ -17,7 +17,8 @@ Phase = Literal["attached", "missing", "refused", "error"]
 class Charge:
     """What this agent knows of one workload.
 
-    `located`: `hold` is where the workload is, as far as the last pass could see.
+    `located`: `hold` is where the workload is, as far as the last pass could see. `vanished`: there is
+    no hold, or its interface is gone.
     `applied_sequence` is -1 until something was applied. `dressed` is what was put on last, and what the
     binding said then: as long as both stand, there is nothing to do. `wanted_ns` and `applied_ns`
     (CLOCK_MONOTONIC) are when the newest wish came and when it was put on, `applied_at` is the latter in UTC.
@@ -28,6 +29,7 @@ class Charge:
     message: str = "not looked for yet"
     hold: Hold | None = None
     located: bool = False
+    vanished: bool = True
     applied_sequence: int = -1
     warnings: tuple[str, ...] = field(default=())
     dressed: tuple[Workload, Binding] | None = None

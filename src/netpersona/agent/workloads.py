@@ -30,14 +30,14 @@ class Missing:
 
 @dataclass(frozen=True)
 class Refused:
-    """There, but attaching could cut the operator off."""
+    """There, but attaching could cut the operator off, or could meet another than was meant."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """The look-up itself failed; what is attached stays so."""
+    """The look-up itself failed, or is under way ("" is the reason); what is attached stays so."""
 
     reason: str
 
@@ -53,22 +53,29 @@ class Locate(Protocol):
 
 def locate(workload: Workload) -> Place:
     """Resolve the namespace and interface of a workload to the host-side interface."""
+    if workload.interface is None:
+        return Unknown("the workload names no interface")
     try:
-        endpoint = find_attachment(netns=workload.netns, interface=workload.interface)
-        reason = None if workload.allow_management else management_reason(endpoint.interface)
+        return guarded(find_attachment(netns=workload.netns, interface=workload.interface), workload)
     except EndpointMissing as error:
         return Missing(str(error))
     except DatapathError as error:
         return Unknown(f"cannot look for {workload.interface}: {error}")
+
+
+def guarded(endpoint: Endpoint, workload: Workload) -> Found | Refused:
+    """The interface, unless it is what the operator comes in by. Raises DatapathError."""
+    reason = None if workload.allow_management else management_reason(endpoint.interface)
     if reason:
         return Refused(
             f"{endpoint.interface} {reason}; a persona on it could cut you off. "
             f"If that is what you want, add the workload with --allow-management"
         )
-    return Found(_facing(endpoint, workload.facing))
+    return Found(faced(endpoint, workload.facing))
 
 
-def _facing(endpoint: Endpoint, wanted: str) -> Endpoint:
+def faced(endpoint: Endpoint, wanted: str) -> Endpoint:
+    """With the side that the workload is said to be on."""
     return endpoint if wanted == "auto" else endpoint.faced(wanted)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,6 +38,25 @@ def up(
     no_supervise: Annotated[
         bool, typer.Option("--no-supervise", help="Leave dead what dies; else it is started again.")
     ] = False,
+    container_socket: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            help="An API socket of podman or Docker; may be repeated.",
+            show_default="where they put them",
+        ),
+    ] = None,
+    libvirt: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="The libvirt of virtual machines.", show_default="qemu:///system"),
+    ] = None,
+    container_labels: Annotated[
+        bool,
+        typer.Option(
+            "--container-labels",
+            help="Let containers choose their persona by the labels netpersona.persona and netpersona.ttl.",
+        ),
+    ] = False,
     output: Output = Format.table,
 ) -> None:
     """Start the manager, the packet engine and the agent where they do not run; needs root."""
@@ -47,7 +67,19 @@ def up(
     places = Places(settings.run_dir, settings.state_dir)
     os.environ["NETPERSONA_ALLOW_HOST"] = " ".join(allow_host or [])  # read by the manager
     before = made_token(places.token)
-    running = start(places, listen=listen, user=user, supervise=not no_supervise, say=note)
+    options = [
+        *(word for socket in container_socket or () for word in ("--container-socket", str(socket))),
+        *(("--libvirt", libvirt) if libvirt else ()),
+        *(("--container-labels",) if container_labels else ()),
+    ]
+    running = start(
+        places,
+        listen=listen,
+        user=user,
+        agent_options=options,
+        supervise=not no_supervise,
+        say=note,
+    )
     if not running.started:
         note("everything was running already")
     token = made_token(places.token)

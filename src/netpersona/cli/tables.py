@@ -65,7 +65,10 @@ def host_row(host: Resource) -> tuple[str, ...]:
 
 
 def place_of(spec: Resource) -> str:
-    return f"{spec['netns']}/{spec['interface']}" if spec.get("netns") else str(spec["interface"])
+    """The interface, behind what it is found by; whole ids of containers are shortened."""
+    named = next((spec[key] for key in ("netns", "container", "domain") if spec.get(key)), None)
+    parts = [str(named)[:40] if named else None, spec.get("interface")]
+    return "/".join(str(part) for part in parts if part)
 
 
 def persona_of(assignment: Resource | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,14 +37,27 @@ def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the workload.")],
     interface: Annotated[
-        str, typer.Option(metavar="NAME", help="Its interface: in --netns, else on the host.")
-    ],
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Its interface: in --netns or --container, else on the host. "
+            "Of a --domain: a number from 0 on or a MAC address.",
+            show_default="the only one of a container (or eth0) or domain",
+        ),
+    ] = None,
+    container: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|ID", help="A container of podman or Docker, whenever it runs."),
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A virtual machine of libvirt, whenever it runs.")
+    ] = None,
     netns: Annotated[
         str | None,
         typer.Option(metavar="NAME|PATH", help="Network namespace: a name under /run/netns, or a path."),
     ] = None,
     kind: Annotated[
-        Kind | None, typer.Option(help="What it is.", show_default="netns with --netns, else interface")
+        Kind | None, typer.Option(help="What it is.", show_default="by the options, else interface")
     ] = None,
     facing: Annotated[
         Facing, typer.Option(help="Which end the interface is: the workload's own, or the network's.")
@@ -61,10 +75,14 @@ def add(
     """Make a workload known; nothing happens to its traffic until a persona is assigned."""
     from netpersona.cli.client import Api
 
+    if interface is None and not (container or domain):
+        raise typer.BadParameter("say where it is: --container, --domain, or --interface", ctx=ctx)
+    named = {"netns": netns, "container": container, "domain": domain}
     spec = {
-        "kind": kind or (Kind.netns if netns else Kind.interface),
+        "kind": kind or _kind(named),
         "host": host,
         "netns": netns,
+        **{key: value for key, value in named.items() if value is not None},
         "interface": interface,
         "facing": facing,
         "allow_management": allow_management,
@@ -76,6 +94,15 @@ def add(
     _judge(workload)
 
 
+_PLACES = ("netns", "container", "domain")
+
+
+def _kind(named: Mapping[str, str | None]) -> Kind:
+    """By what the workload is found by; the manager refuses several."""
+    kinds = {"netns": Kind.netns, "container": Kind.container, "domain": Kind.vm}
+    return next((kinds[key] for key, value in named.items() if value is not None), Kind.interface)
+
+
 def _created(api: Api, name: str, spec: JsonObject) -> JsonObject:
     """Asking twice for the same is no error."""
     try:
@@ -84,7 +111,7 @@ def _created(api: Api, name: str, spec: JsonObject) -> JsonObject:
         existing = api.find("workloads", name) if error.status == 409 else None
         if existing is None:
             raise
-        if existing["spec"] != spec:
+        if any(existing["spec"].get(key) != spec.get(key) for key in (*spec, *_PLACES)):
             raise CliError(
                 f"the workload {name} exists with another interface or option",
                 f"see `netpersona describe workload {name}`, or remove it first",

@@ -12,7 +12,7 @@ from netpersona.control.conditions import ALWAYS, Condition
 from netpersona.control.desk import PERSONAS, WORKLOADS, Desk
 from netpersona.control.documents import plan
 from netpersona.control.durations import lifetime
-from netpersona.control.models import AssignmentRequest
+from netpersona.control.models import AssignmentRequest, NewWorkload
 from netpersona.control.personas import Personas
 from netpersona.control.presets import preset
 from netpersona.control.problems import Conflict, Unprocessable
@@ -44,34 +44,31 @@ class Assignments:
         Raises:
             NotFound, PreconditionFailed, Unprocessable
         """
-        ttl = lifetime(wanted.ttl, "/ttl") if wanted.ttl is not None else None
-        if wanted.fallback is not None and ttl is None:
-            raise Unprocessable(
-                "a fallback without a ttl never follows",
-                remedy="add ttl, or remove fallback",
-                pointer="/fallback",
-            )
-        if wanted.fallback_revision is not None and wanted.fallback is None:
-            raise Unprocessable(
-                "fallback_revision without a fallback", remedy="add fallback", pointer="/fallback_revision"
-            )
+        ttl = _ttl(wanted)
         async with self._desk.turn:
             workload = self._workloads.get(workload_id)
             condition.check(workload.revision)
-            worn = self._worn(wanted.persona_id, wanted.persona_revision)
-            fallback = self._fallback(workload, wanted, ttl)
+            value = self._assigned(workload.value, wanted, ttl)
             if dry_run:
-                return _plan(workload, worn)
-            now = self._desk.clock()
-            value = assigned(
-                workload.value,
-                worn,
-                sequence=self._sequence(),
-                assigned_at=rfc3339(now),
-                expires_at=rfc3339(now + ttl) if ttl else None,
-                fallback=fallback,
-            )
+                return _plan(workload, value["assignment"])
             return await self._put(workload, value)
+
+    async def create(self, wanted: NewWorkload, *, dry_run: bool = False) -> Record | dict[str, Any]:
+        """A new workload, in one commit with what it wears if the request says so.
+
+        Raises:
+            Conflict, Unprocessable
+        """
+        persona = wanted.persona
+        if persona is None:
+            return await self._workloads.create(wanted, dry_run=dry_run)
+        ttl = _ttl(persona, "/persona")
+        created = await self._workloads.create(
+            wanted, lambda value: self._assigned(value, persona, ttl, "/persona"), dry_run=dry_run
+        )
+        if ttl is not None:
+            self._leased.set()
+        return created
 
     async def release(
         self, workload_id: str, condition: Condition = ALWAYS, *, dry_run: bool = False
@@ -149,18 +146,33 @@ class Assignments:
             self._leased.set()
         return events[0].record
 
+    def _assigned(
+        self, stored: Mapping[str, Any], wanted: AssignmentRequest, ttl: timedelta | None, at: str = ""
+    ) -> dict[str, Any]:
+        """What is stored of a workload, wearing what is wanted. ``at`` is where the request has that."""
+        worn = self._worn(wanted.persona_id, wanted.persona_revision, f"{at}/persona_id")
+        now = self._desk.clock()
+        return assigned(
+            stored,
+            worn,
+            sequence=self._sequence(),
+            assigned_at=rfc3339(now),
+            expires_at=rfc3339(now + ttl) if ttl else None,
+            fallback=self._fallback(stored, wanted, ttl, at),
+        )
+
     def _sequence(self) -> int:
         """Above every sequence given before: each of them took a revision."""
         return self._store.revision + 1
 
     def _fallback(
-        self, workload: Record, wanted: AssignmentRequest, ttl: timedelta | None
+        self, stored: Mapping[str, Any], wanted: AssignmentRequest, ttl: timedelta | None, at: str
     ) -> dict[str, Any] | None:
         if ttl is None:
             return None
         if wanted.fallback is not None:
-            return self._worn(wanted.fallback, wanted.fallback_revision, "/fallback")
-        current = workload.value["assignment"]
+            return self._worn(wanted.fallback, wanted.fallback_revision, f"{at}/fallback")
+        current = stored["assignment"]
         # A second trial falls back to where the first would have: trials do not nest.
         return current["fallback"] if current and current["expires_at"] else worn_of(current)
 
@@ -193,6 +205,24 @@ class Assignments:
 
 def _wear(persona_id: str, revision: int, spec: Mapping[str, Any], *, follows: bool) -> dict[str, Any]:
     return {"persona_id": persona_id, "persona_revision": revision, "persona": spec, "follows": follows}
+
+
+def _ttl(wanted: AssignmentRequest, at: str = "") -> timedelta | None:
+    """Raises: Unprocessable"""
+    ttl = lifetime(wanted.ttl, f"{at}/ttl") if wanted.ttl is not None else None
+    if wanted.fallback is not None and ttl is None:
+        raise Unprocessable(
+            "a fallback without a ttl never follows",
+            remedy="add ttl, or remove fallback",
+            pointer=f"{at}/fallback",
+        )
+    if wanted.fallback_revision is not None and wanted.fallback is None:
+        raise Unprocessable(
+            "fallback_revision without a fallback",
+            remedy="add fallback",
+            pointer=f"{at}/fallback_revision",
+        )
+    return ttl
 
 
 def _due(workload: Record) -> datetime | None:

@@ -37,8 +37,22 @@ Identifier = Annotated[
 ]
 InterfaceName = Annotated[
     StrictStr,
-    Field(pattern=r"^[!-.0-9;-~]{1,15}$", description="A Linux interface name (IFNAMSIZ: 15 bytes)"),
+    Field(
+        pattern=r"^([!-.0-9;-~]{1,15}|([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})$",
+        description="A Linux interface name (IFNAMSIZ: 15 bytes); a MAC address only with domain",
+    ),
     AfterValidator(_no_dots),
+]
+ContainerName = Annotated[
+    StrictStr,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
+        description="A container's name, or 12 digits or more of its id, as podman or Docker has it",
+    ),
+]
+DomainName = Annotated[
+    StrictStr,
+    Field(pattern=r"^[!-.0-~]([ -.0-~]{0,126}[!-.0-~])?$", description="A virtual machine's name in libvirt"),
 ]
 NetnsName = Annotated[
     StrictStr,
@@ -72,13 +86,26 @@ class WorkloadSpec(Request):
     netns: NetnsName | None = Field(
         None, description="The namespace that holds the interface; null: the host's"
     )
-    interface: InterfaceName
+    container: ContainerName | None = Field(
+        None, description="Kind container: found by name, again whenever it is started"
+    )
+    domain: DomainName | None = Field(
+        None, description="Kind vm: found by name, again whenever it is started"
+    )
+    interface: InterfaceName | None = Field(
+        None,
+        description="Of a container: null is its only one, or eth0. Of a domain: a number from 0 on, a MAC "
+        "address or a TAP; null is its only one. Else it must be given",
+    )
     facing: Literal["auto", "workload", "network"] = Field(
         "auto",
         description="Whether the interface is the host's end (network) or the workload's own (workload)",
     )
     allow_management: StrictBool = Field(
         False, description="Accept the interface of the default route or of the operator's login"
+    )
+    labelled: StrictBool = Field(
+        False, description="Made by the labels of the container; removed with it by its agent"
     )
 
     @model_validator(mode="after")
@@ -87,11 +114,19 @@ class WorkloadSpec(Request):
             raise ValueError("a workload of kind netns needs the key netns")
         return self
 
-
-class NewWorkload(WorkloadSpec):
-    """A workload to create: its name and where it is."""
-
-    workload_id: Identifier
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> WorkloadSpec:
+        named = [key for key in ("netns", "container", "domain") if getattr(self, key) is not None]
+        if len(named) > 1:
+            raise ValueError(f"{' and '.join(named)} exclude each other; keep one")
+        for key, kind in (("container", "container"), ("domain", "vm")):
+            if key in named and self.kind != kind:
+                raise ValueError(f"the key {key} goes with the kind {kind}")
+        if self.interface is None and named not in (["container"], ["domain"]):
+            raise ValueError("a workload needs the key interface, or container, or domain")
+        if self.interface is not None and ":" in self.interface and self.domain is None:
+            raise ValueError("a MAC address chooses among the NICs of a domain only")
+        return self
 
 
 class AssignmentRequest(Request):
@@ -110,6 +145,18 @@ class AssignmentRequest(Request):
     fallback_revision: Annotated[StrictInt, Field(ge=1, le=2**63 - 1)] | None = Field(
         None, description="Pin this revision of the fallback; null: follow the newest"
     )
+
+
+class NamedWorkload(WorkloadSpec):
+    """A workload's name and where it is."""
+
+    workload_id: Identifier
+
+
+class NewWorkload(NamedWorkload):
+    """A workload to create: its name, where it is, and what it wears from the beginning."""
+
+    persona: AssignmentRequest | None = Field(None, description="As PUT /v1/workloads/{id}/persona takes it")
 
 
 class StatusReport(BaseModel):

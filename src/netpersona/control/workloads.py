@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from netpersona.control.conditions import ALWAYS, Condition
@@ -12,6 +12,8 @@ from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.statuses import Statuses
 from netpersona.control.store import Delete, Put, Record
 from netpersona.persona.shown import brief
+
+Dressed = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Workloads:
@@ -44,8 +46,10 @@ class Workloads:
     def resources(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         return [self.resource(record) for record in records]
 
-    async def create(self, wanted: NewWorkload, *, dry_run: bool = False) -> Record | dict[str, Any]:
-        """Raises: Conflict"""
+    async def create(
+        self, wanted: NewWorkload, dressed: Dressed = lambda value: value, *, dry_run: bool = False
+    ) -> Record | dict[str, Any]:
+        """`dressed` may put a persona on what is about to be stored. Raises: Conflict"""
         async with self._desk.turn:
             if self._store.get(WORKLOADS, wanted.workload_id):
                 raise Conflict(
@@ -53,8 +57,9 @@ class Workloads:
                     remedy="PUT /v1/workloads/{workload_id} replaces where it is",
                     pointer="/workload_id",
                 )
-            spec = wanted.model_dump(exclude={"workload_id"})
-            return _plan({}, spec) if dry_run else await self._add(wanted.workload_id, spec)
+            spec = _spec(wanted)
+            value = dressed(self._bare(spec))
+            return _plan({}, spec) if dry_run else await self._add(wanted.workload_id, value)
 
     async def replace(
         self, workload_id: str, wanted: WorkloadSpec, condition: Condition = ALWAYS, *, dry_run: bool = False
@@ -67,11 +72,11 @@ class Workloads:
         async with self._desk.turn:
             old = self._store.get(WORKLOADS, workload_id)
             condition.check(old.revision if old else 0, required=True)
-            spec = wanted.model_dump(exclude={"workload_id"})
+            spec = _spec(wanted)
             if dry_run:
                 return _plan(old.value["spec"] if old else {}, spec)
             if old is None:
-                return await self._add(workload_id, spec)
+                return await self._add(workload_id, self._bare(spec))
             events = await self._store.commit(
                 [Put(WORKLOADS, workload_id, {**old.value, "spec": spec}, old.revision)]
             )
@@ -96,9 +101,11 @@ class Workloads:
             self._statuses.forget(workload_id)
             return None
 
-    async def _add(self, workload_id: str, spec: Mapping[str, Any]) -> Record:
+    def _bare(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         # Starting at the store's revision keeps sequences rising when a name is used again.
-        value = {"spec": spec, "sequence": self._store.revision, "assignment": None, "previous": None}
+        return {"spec": spec, "sequence": self._store.revision, "assignment": None, "previous": None}
+
+    async def _add(self, workload_id: str, value: Mapping[str, Any]) -> Record:
         events = await self._store.commit([Put(WORKLOADS, workload_id, value, 0)])
         return events[0].record
 
@@ -113,6 +120,10 @@ def wanted_resource(record: Record) -> dict[str, Any]:
         "assignment": value["assignment"],
         "sequence": value["sequence"],
     }
+
+
+def _spec(wanted: WorkloadSpec) -> dict[str, Any]:
+    return wanted.model_dump(exclude={"workload_id", "persona"})
 
 
 def _plan(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The only package that touches the kernel: programs, maps, interfaces, and the way to the engine."""
 
 from netpersona.datapath.driver import Datapath
-from netpersona.datapath.endpoints import find_attachment
+from netpersona.datapath.endpoints import find_attachment, find_behind, find_tap
 from netpersona.datapath.errors import (
     AttachmentsFull,
     BoundReached,
@@ -69,6 +69,8 @@ __all__ = [
     "Train",
     "exclusive",
     "find_attachment",
+    "find_behind",
+    "find_tap",
     "management_reason",
     "remove",
 ]

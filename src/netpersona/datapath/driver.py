@@ -13,8 +13,11 @@ class Datapath(Protocol):
 
     def probe(self) -> Capabilities: ...
 
-    def attach(self, interface: str, facing: Facing) -> int:
-        """Put the programs on an interface; idempotent. Raises EndpointMissing, AttachmentsFull."""
+    def attach(self, interface: str, facing: Facing, *, ifindex: int = 0) -> int:
+        """Put the programs on an interface; idempotent. Raises EndpointMissing, AttachmentsFull.
+
+        With `ifindex`, only if the name still means that interface: a VM's TAP may be another's by now.
+        """
 
     def detach(self, attachment: int) -> None:
         """Take them off; idempotent, fine if the interface is gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 from pyroute2 import IPRoute
@@ -10,6 +11,8 @@ from netpersona.datapath.errors import EndpointMissing, EndpointUnsupported
 from netpersona.datapath.netlink import Link, inside, link, netns_path
 from netpersona.datapath.types import Endpoint, Facing
 
+MAX_INNER_LINKS = 64
+"""Interfaces of a container that are looked through for the one with a host side."""
 WORKLOAD_KINDS = frozenset({"veth", "tun"})
 """Kinds of interface with a workload behind them: pairs, and TUN/TAP devices of virtual machines."""
 
@@ -26,6 +29,59 @@ def find_attachment(netns: str | None = None, *, interface: str) -> Endpoint:
     if netns is None:
         return _of_this_namespace(interface)
     return _behind_veth(netns, netns_path(netns), interface)
+
+
+def find_behind(namespace: Path, interface: str | None, whose: str) -> Endpoint:
+    """The host-side interface of a container; `whose` names it in errors.
+
+    Without `interface` the only one that has its other end here, or `eth0` of several. What is in there
+    is named by the container, but which veth is whose other end is the kernel's word.
+
+    Raises:
+        EndpointMissing: no such interface, or none with a host side.
+        EndpointUnsupported: several, or the one asked for has its other end elsewhere.
+    """
+    names = [interface] if interface is not None else inside(namespace, lambda _: _interfaces())
+    if len(names) > MAX_INNER_LINKS:
+        raise EndpointUnsupported(f"{whose} has {len(names)} interfaces; name one with --interface")
+    links = inside(namespace, lambda ip: [link(ip, name) for name in names])
+    inner = [entry for entry in links if entry is not None and entry.kind == "veth" and entry.peer]
+    found = inside(None, lambda ip: {e.name: peer for e in inner if (peer := _peer(ip, namespace, e))})
+    name = _one_of(sorted(found), whose)
+    if name is None:
+        asked = f"no veth {interface} with a host side" if interface else "no veth with a host side"
+        raise EndpointMissing(f"{whose} has {asked} in the agent's network namespace")
+    return Endpoint(found[name].name, found[name].ifindex, Facing.WORKLOAD)
+
+
+def _one_of(names: list[str], whose: str) -> str | None:
+    if len(names) > 1 and "eth0" not in names:
+        raise EndpointUnsupported(
+            f"{whose} has several interfaces; name one of {', '.join(names)} with --interface"
+        )
+    return "eth0" if "eth0" in names else next(iter(names), None)
+
+
+def find_tap(interface: str, ifindex: int, whose: str) -> Endpoint:
+    """The TAP of a virtual machine, if it is still the one that had this index.
+
+    Raises:
+        EndpointMissing: it is gone; the name may be another machine's by now.
+        EndpointUnsupported: not a TAP.
+    """
+    found = inside(None, lambda ip: link(ip, interface))
+    if found is None or found.ifindex != ifindex:
+        raise EndpointMissing(f"the interface {interface} of {whose} is gone")
+    if found.kind not in WORKLOAD_KINDS:
+        raise EndpointUnsupported(
+            f"{interface} of {whose} is no TAP but {found.kind or 'a physical interface'}"
+        )
+    return Endpoint(found.name, found.ifindex, Facing.WORKLOAD)
+
+
+def _interfaces() -> list[str]:
+    """Of the calling thread's namespace. By libc: a container may have thousands."""
+    return [name for _, name in socket.if_nameindex()]
 
 
 def _of_this_namespace(interface: str) -> Endpoint:

@@ -34,8 +34,8 @@ class FakeDatapath:
     def probe(self) -> Capabilities:
         return Capabilities("fake", "tcx", "a fake takes everything", 2047, 2047, 0, 0)
 
-    def attach(self, interface: str, facing: Facing) -> int:
-        if interface not in self.interfaces:
+    def attach(self, interface: str, facing: Facing, *, ifindex: int = 0) -> int:
+        if interface not in self.interfaces or ifindex not in (0, self.interfaces[interface]):
             raise EndpointMissing(f"no interface {interface} here; `ip link` lists those there are")
         ifindex = self.interfaces[interface]
         for entry in self._attached.values():

@@ -108,9 +108,9 @@ class KernelDatapath:
             fragments=layout["NP_MAX_FRAGMENTS"],
         )
 
-    def attach(self, interface: str, facing: Facing) -> int:
-        ifindex = links.ifindex_of(interface)
-        if not ifindex:
+    def attach(self, interface: str, facing: Facing, *, ifindex: int = 0) -> int:
+        wanted, ifindex = ifindex, links.ifindex_of(interface)
+        if not ifindex or wanted not in (0, ifindex):
             raise EndpointMissing(f"no interface {interface} here; `ip link` lists those there are")
         with self._lock:
             present = self._open.find(ifindex)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from netpersona.agent.manager_client import Event, ManagerUnreachable
+from netpersona.agent.manager_client import Event, ManagerRefused, ManagerUnreachable
 from netpersona.datapath import (
     Attached,
     Binding,
@@ -52,6 +52,9 @@ class FakeManager:
         self.statuses: list[tuple[str, Mapping[str, Any]]] = []
         self.verifications: dict[str, Mapping[str, Any]] = {}
         self.batches: list[int] = []
+        self.created: list[Mapping[str, Any]] = []
+        self.deleted: list[str] = []
+        self.unknown_personas: set[str] = set()
         self.failing = 0
         self.told_all = asyncio.Event()
 
@@ -83,6 +86,14 @@ class FakeManager:
         del workload_id
         self.verifications[verification_id] = result
 
+    async def create_workload(self, document: Mapping[str, Any]) -> None:
+        if document["persona"]["persona_id"] in self.unknown_personas:
+            raise ManagerRefused("scripted")
+        self.created.append(document)
+
+    async def delete_workload(self, workload_id: str) -> None:
+        self.deleted.append(workload_id)
+
 
 class CountingDatapath(FakeDatapath):
     """The fake of the data path, counting what would touch traffic, and dying when told to."""
@@ -110,10 +121,10 @@ class CountingDatapath(FakeDatapath):
             raise DatapathError("killed")
         self._calls_left -= 1
 
-    def attach(self, interface: str, facing: Facing) -> int:
+    def attach(self, interface: str, facing: Facing, *, ifindex: int = 0) -> int:
         self._call()
         self.attaches += 1
-        return super().attach(interface, facing)
+        return super().attach(interface, facing, ifindex=ifindex)
 
     def detach(self, attachment: int) -> None:
         self._call()

@@ -451,3 +451,49 @@ def test_a_journal_of_another_release_is_no_reason_not_to_start(host: Host) -> N
         assert agent.charges == {}
 
     host.run(steps)
+
+
+def test_a_lost_look_up_keeps_what_is_attached_and_dresses_it(host: Host) -> None:
+    """While a container runtime is away, what it runs goes on and can be given another persona."""
+    host.datapath.plug("v0", 7)
+    host.places["web"] = Found(endpoint("v0", 7))
+
+    async def steps(agent: Agent) -> None:
+        agent.replace_all([workload("web", "slow", 1)])
+        await agent.reconcile()
+        host.places["web"] = Unknown("no runtime")
+        agent.look_again(lambda _: True)
+        await agent.reconcile()
+        assert agent.charges["web"].phase == "attached"
+        agent.want(workload("web", "fast", 2))
+        assert agent.charges["web"].applied_sequence == 2
+        host.datapath.unplug("v0")
+        await agent.reconcile()
+        assert (agent.charges["web"].phase, agent.charges["web"].message) == ("error", "no runtime")
+
+    host.run(steps)
+
+
+def test_what_is_looked_for_again_during_a_pass_is_looked_up_in_the_next(host: Host) -> None:
+    host.datapath.plug("v0", 7)
+    host.datapath.plug("v1", 8)
+    host.places["web"] = Found(endpoint("v0", 7))
+
+    async def steps(agent: Agent) -> None:
+        class Moving(dict[str, Any]):
+            """Something happens to the workload right after each look at it."""
+
+            def __getitem__(self, name: str) -> Any:
+                agent.look_again(lambda _: True)
+                return super().__getitem__(name)
+
+        host.places = Moving(host.places)
+        agent.replace_all([workload("web")])
+        await agent.reconcile()
+        host.places["web"] = Found(endpoint("v1", 8))
+        await agent.reconcile()
+        hold = agent.charges["web"].hold
+        assert hold is not None
+        assert hold.ifindex == 8
+
+    host.run(steps)

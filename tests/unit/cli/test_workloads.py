@@ -103,3 +103,26 @@ def test_remove_deletes(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
     assert run("workload", "remove", "web").out == "workload/web deleted\n"
     assert [path for path, _ in manager.sent("DELETE")] == ["/v1/workloads/web"]
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"), [("--container", "container"), ("--domain", "vm"), ("--netns", "netns")]
+)
+def test_what_it_is_found_by_says_its_kind(run: Run, manager: FakeManager, option: str, kind: str) -> None:
+    answered(manager)
+    assert run("workload", "add", "web", option, "its-name", "--interface", "eth0").code == 0
+    ((_, body),) = manager.sent("POST")
+    assert (body["kind"], body[option.strip("-")]) == (kind, "its-name")
+
+
+def test_a_container_needs_no_interface(run: Run, manager: FakeManager) -> None:
+    answered(manager)
+    assert run("workload", "add", "web", "--container", "web").code == 0
+    assert manager.sent("POST")[0][1]["interface"] is None
+
+
+def test_a_workload_that_is_nowhere_is_a_wrong_command(run: Run, manager: FakeManager) -> None:
+    ran = run("workload", "add", "web")
+    assert ran.code == 2
+    assert "--container" in ran.err
+    assert manager.sent("POST") == []

@@ -24,9 +24,12 @@ def test_a_workload_starts_with_nothing_on(service: Service) -> None:
             "kind": "vm",
             "host": "local",
             "netns": None,
+            "container": None,
+            "domain": None,
             "interface": "tap0",
             "facing": "auto",
             "allow_management": False,
+            "labelled": False,
         }
         assert (resource["assignment"], resource["previous"], resource["status"]) == (None, None, None)
         with pytest.raises(Conflict):
@@ -118,5 +121,62 @@ def test_a_status_leaves_the_revision_alone(service: Service) -> None:
         assert service.workloads.get("w").revision == record.revision
         with pytest.raises(NotFound):
             service.report_status("nope", ATTACHED)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"kind": "container"}, "needs the key interface, or container, or domain"),
+        ({"kind": "vm", "container": "web"}, "goes with the kind container"),
+        ({"kind": "container", "domain": "db"}, "goes with the kind vm"),
+        ({"kind": "container", "container": "web", "netns": "web"}, "exclude each other"),
+        ({"kind": "container", "container": "../web"}, "another form"),
+        ({"kind": "vm", "domain": "a/b"}, "another form"),
+        ({"kind": "vm", "interface": "52:54:00:00:00:01"}, "NICs of a domain only"),
+    ],
+)
+def test_a_name_must_go_with_its_kind(spec: dict[str, Any], said: str) -> None:
+    with pytest.raises(Unprocessable) as caught:
+        validate(NewWorkload, {"workload_id": "w", **spec})
+    assert said in str([error.detail for error in caught.value.errors])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"kind": "container", "container": "web"},
+        {"kind": "container", "container": "a" * 64, "interface": "eth1"},
+        {"kind": "vm", "domain": "build agent 7", "interface": "52:54:00:00:00:01"},
+    ],
+)
+def test_what_is_found_by_name_needs_no_interface(spec: dict[str, Any]) -> None:
+    validate(NewWorkload, {"workload_id": "w", **spec})
+
+
+def test_a_workload_may_be_born_with_its_persona(service: Service) -> None:
+    async def story() -> None:
+        await service.personas.create({"persona_id": "a", "mtu": 1400})
+        spec = {"workload_id": "w", "kind": "container", "container": "web"}
+        wanted = validate(NewWorkload, {**spec, "persona": {"persona_id": "a", "ttl": "1h"}})
+        record = stored(await service.assignments.create(wanted))
+        assert record.value["assignment"]["persona_id"] == "a"
+        assert record.value["assignment"]["expires_at"]
+        assert "persona" not in record.value["spec"]
+        assert record.value["sequence"] == record.value["assignment"]["sequence"]
+
+    asyncio.run(story())
+
+
+def test_one_whose_persona_there_is_not_is_not_born(service: Service) -> None:
+    async def story() -> None:
+        spec = {"workload_id": "w", "kind": "container", "container": "web"}
+        wanted = validate(NewWorkload, {**spec, "persona": {"persona_id": "absent"}})
+        with pytest.raises(Unprocessable) as caught:
+            await service.assignments.create(wanted)
+        assert [error.pointer for error in caught.value.errors] == ["/persona/persona_id"]
+        with pytest.raises(NotFound):
+            service.workloads.get("w")
 
     asyncio.run(story())

@@ -28,9 +28,10 @@ HostPart = Annotated[str | None, Query(max_length=200, description="Only what th
     openapi_extra=model_body(models.NewWorkload),
 )
 async def create_workload(request: Request, service: ServiceOf, dry_run: DryRun = False) -> Response:
-    """Say where a workload is; its agent attaches to it, and it wears nothing yet."""
+    """Say where a workload is; its agent attaches to it. Without persona it wears nothing yet."""
     wanted = await read_model(request, models.NewWorkload)
-    return written(await service.workloads.create(wanted, dry_run=dry_run), service.workloads.resource, 201)
+    created = await service.assignments.create(wanted, dry_run=dry_run)
+    return written(created, service.workloads.resource, 201)
 
 
 @router.get("", responses=answers(410, ok=models.WorkloadPage))
@@ -85,7 +86,7 @@ async def replace_workload(
             remedy="write the same name in both; a workload cannot be renamed",
             pointer="/workload_id",
         )
-    wanted = validate(models.NewWorkload, body)
+    wanted = validate(models.NamedWorkload, body)
     known = service.store.get(WORKLOADS, workload_id)
     result = await service.workloads.replace(workload_id, wanted, condition, dry_run=dry_run)
     return written(result, service.workloads.resource, 200 if known else 201)
