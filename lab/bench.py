@@ -26,6 +26,7 @@ from lab import end_on_sigterm, peers
 from lab.crowd import crowd_rows
 from lab.dressed import Dressed, dressed
 from lab.measure import flow, small_packets_per_s, tcp_bits_per_s
+from lab.netem import beside, netem
 from lab.packets import packet_figures
 from lab.rates import rate_figures
 from lab.rest import rest_rows
@@ -33,7 +34,7 @@ from lab.rows import Figure
 from lab.shapes import shape_figures
 from lab.stress import ROTATION, flip, judge
 from lab.throughput import throughput_figures
-from lab.traffic import delays_ms, exchange, start
+from lab.traffic import Records, delays_ms, exchange, start
 
 POLICY_ONLY = {
     "security_profile": "standard",
@@ -119,19 +120,33 @@ def delay_error(host: Dressed) -> Iterator[Figure]:
     yield Figure("delay error p99 against the timer's own", p99, "times", upper=1.2)
     true = late - np.median(path)
     p50, p99 = np.quantile(true, [0.5, 0.99])
-    yield Figure(
-        "delay error p50, true: above the bare path", p50, "µs", peer=f"timer {np.median(sleep):.0f}"
-    )
-    yield Figure("delay error p99, true", p99, "µs", peer=f"timer {np.quantile(sleep, 0.99):.0f}")
+    theirs = _netem_errors(host, float(np.median(path)))
+    timer = np.quantile(sleep, [0.5, 0.99])
+    what = "delay error p50, true: above the bare path"
+    yield Figure(what, p50, "µs", peer=f"timer {timer[0]:.0f}; {theirs}")
+    yield Figure("delay error p99, true", p99, "µs", peer=f"timer {timer[1]:.0f}")
+
+
+def _netem_errors(host: Dressed, path_us: float) -> str:
+    """The same 5 ms by netem, which the workload itself wears."""
+    with netem(host.subject, "delay", "5ms") as missing:
+        if missing is not None:
+            return beside(missing, "")
+        records = _send(host, {})
+    p50, p99 = np.quantile((delays_ms(records) - 5.0) * 1000 - path_us, [0.5, 0.99])
+    return beside(None, f"p50 {p50:.0f}, p99 {p99:.0f}")
 
 
 def _errors_us(
     host: Dressed, persona: dict[str, object] | None
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    host.wear(persona or {})
     asked_ms = 5.0 if persona else 0.0
-    records = exchange([flow(host.subject, host.peer, count=1_000, interval_s=0.003)])[0]
-    return (delays_ms(records) - asked_ms) * 1000
+    return (delays_ms(_send(host, persona or {})) - asked_ms) * 1000
+
+
+def _send(host: Dressed, persona: dict[str, object]) -> Records:
+    host.wear(persona)
+    return exchange([flow(host.subject, host.peer, count=1_000, interval_s=0.003)])[0]
 
 
 def _sleep_errors_us(nanoseconds: int, count: int) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import stats
 
 from lab.dressed import Dressed
 from lab.measure import flow
+from lab.netem import beside, netem
 from lab.rows import Figure
 from lab.traffic import Records, delays_ms, exchange
 
@@ -49,26 +50,60 @@ def rate_p_value(lost: NDArray[np.bool_], rate: float, stay: float) -> float:
 
 def shape_figures(host: Dressed) -> Iterator[Figure]:
     """Loss, bursts, duplicates and delay distributions on real packets, seeds fixed."""
-    for name, loss, rate, stay in (
-        ("independent loss of 5 %", "5%", 0.05, 0.05),
-        ("Gilbert-Elliott loss", {"model": "gilbert_elliott", "p": "2%", "r": "25%"}, 0.02 / 0.27, 0.75),
+    for name, loss, theirs, rate, stay in (
+        ("independent loss of 5 %", "5%", ("random", "5%"), 0.05, 0.05),
+        (
+            "Gilbert-Elliott loss",
+            {"model": "gilbert_elliott", "p": "2%", "r": "25%"},
+            ("gemodel", "2%", "25%"),
+            0.02 / 0.27,
+            0.75,
+        ),
     ):
-        count = 12_000
-        lost = losses(_egress(host, {"loss": loss}, count=count, interval_s=0.002, burst=10), count)
-        yield _p_value(f"{name}: rate", rate_p_value(lost, rate, stay))
+        load = {"count": 12_000, "interval_s": 0.002, "burst": 10}
+        lost = losses(_egress(host, {"loss": loss}, **load), 12_000)
+
+        def rated(records: Records, rate: float = rate, stay: float = stay) -> float:
+            return rate_p_value(losses(records, 12_000), rate, stay)
+
+        peer = _netem(host, ("loss", *theirs), rated, **load)
+        yield _p_value(f"{name}: rate", rate_p_value(lost, rate, stay), peer)
         yield _p_value(f"{name}: burst lengths", run_length_p_value(run_lengths(lost), stay))
-    records = _egress(host, {"duplicate": "10%"}, count=8_000, interval_s=0.002, burst=8)
-    yield _p_value("duplication of 10 %", stats.binomtest(records.size - 8_000, 8_000, 0.1).pvalue)
+    yield from _duplicates(host)
     yield from _delays(host)
+
+
+def _duplicates(host: Dressed) -> Iterator[Figure]:
+    def p_value(records: Records) -> float:
+        return float(stats.binomtest(records.size - 8_000, 8_000, 0.1).pvalue)
+
+    load = {"count": 8_000, "interval_s": 0.002, "burst": 8}
+    peer = _netem(host, ("duplicate", "10%"), p_value, **load)
+    yield _p_value("duplication of 10 %", p_value(_egress(host, {"duplicate": "10%"}, **load)), peer)
 
 
 def _delays(host: Dressed) -> Iterator[Figure]:
     constant = _egress(host, {"latency": "6ms"}, count=300, interval_s=0.012)
     own_ms = float(np.median(delays_ms(constant))) - 6  # what path and timer add
     for name, expected in (("uniform", stats.uniform(4.5, 3)), ("normal", stats.norm(6, 1.5))):
+
+        def p_value(records: Records, cdf: Callable[..., Any] = expected.cdf) -> float:
+            return float(stats.kstest(delays_ms(records) - own_ms, cdf).pvalue)
+
         conditions = {"latency": "6ms", "jitter": "1.5ms", "distribution": name}
-        delays = delays_ms(_egress(host, conditions, count=300, interval_s=0.012)) - own_ms
-        yield _p_value(f"{name} delay", float(stats.kstest(delays, expected.cdf).pvalue))
+        load = {"count": 300, "interval_s": 0.012}
+        theirs = ("delay", "6ms", "1.5ms", "distribution", name)
+        peer = _netem(host, theirs[:3] if name == "uniform" else theirs, p_value, **load)
+        yield _p_value(f"{name} delay", p_value(_egress(host, conditions, **load)), peer)
+
+
+def _netem(host: Dressed, options: tuple[str, ...], p_value: Callable[[Records], float], **load: Any) -> str:
+    """The p-value of the same conditions by netem, which the workload itself wears."""
+    with netem(host.subject, *options) as missing:
+        if missing is not None:
+            return beside(missing, "")
+        host.wear({})
+        return beside(None, f"{p_value(exchange([flow(host.subject, host.peer, **load)])[0]):.3g}")
 
 
 def _egress(host: Dressed, conditions: dict[str, Any], **load: Any) -> Records:
@@ -76,5 +111,5 @@ def _egress(host: Dressed, conditions: dict[str, Any], **load: Any) -> Records:
     return exchange([flow(host.subject, host.peer, **load)])[0]
 
 
-def _p_value(what: str, value: float) -> Figure:
-    return Figure(f"{what}, p-value", value, "", lower=SIGNIFICANCE)
+def _p_value(what: str, value: float, peer: str = "") -> Figure:
+    return Figure(f"{what}, p-value", value, "", lower=SIGNIFICANCE, peer=peer)
