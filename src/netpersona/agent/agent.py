@@ -106,6 +106,14 @@ class Agent:
         self.charges.pop(workload_id, None)
         self.wake.set()
 
+    def known(self, workload_id: str) -> Charge | None:
+        """What can be reported of a workload: None before it was looked for.
+
+        Whoever waits for a persona would take the "missing" of an agent that has just started for the answer.
+        """
+        charge = self.charges.get(workload_id)
+        return charge if charge is not None and charge.known else None
+
     async def reconcile(self, *, again: int = 0) -> None:
         """One pass: looks up what is not in place, and `again` of those that are, then compares all."""
         async with self._passing:
@@ -298,8 +306,8 @@ class Agent:
         self._say(charge, "attached", "", news=news)
 
     def _say(self, charge: Charge, phase: Phase, message: str, *, news: bool = False) -> None:
-        if news or (charge.phase, charge.message) != (phase, message):
-            charge.phase, charge.message = phase, message
+        if news or not charge.known or (charge.phase, charge.message) != (phase, message):
+            charge.phase, charge.message, charge.known = phase, message, True
             self._changed(charge.workload.workload_id)
 
     async def _in_worker(self, call: Callable[[], T]) -> T:

@@ -183,7 +183,7 @@ class Runner:
         }
 
     def _status(self, workload_id: str) -> Mapping[str, Any] | None:
-        charge = self._agent.charges.get(workload_id)
+        charge = self._agent.known(workload_id)
         if charge is None:
             return None
         now = moment()

@@ -22,6 +22,7 @@ class Charge:
     `applied_sequence` is -1 until something was applied. `dressed` is what was put on last, and what the
     binding said then: as long as both stand, there is nothing to do. `wanted_ns` and `applied_ns`
     (CLOCK_MONOTONIC) are when the newest wish came and when it was put on, `applied_at` is the latter in UTC.
+    `known`: `phase` was found out by this agent, and is not what every charge begins with.
     """
 
     workload: Workload
@@ -36,6 +37,7 @@ class Charge:
     wanted_ns: int = 0
     applied_ns: int = 0
     applied_at: datetime | None = None
+    known: bool = False
 
 
 @dataclass(frozen=True)

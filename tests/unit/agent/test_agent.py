@@ -121,6 +121,21 @@ def test_an_assignment_of_an_attached_workload_is_one_store_and_no_netlink(host:
     host.run(steps)
 
 
+def test_nothing_is_said_of_a_workload_before_it_was_looked_for(host: Host) -> None:
+    host.run(wanting(workload("web", "slow", 1)))
+
+    async def steps(agent: Agent) -> None:
+        assert agent.charges["web"].hold is not None  # from the journal
+        assert agent.known("web") is None
+        await agent.reconcile()
+        assert agent.known("web") is agent.charges["web"]
+        agent.want(workload("db"))
+        assert agent.known("db") is None
+        assert agent.known("nobody") is None
+
+    host.run(steps)
+
+
 def test_when_a_wish_came_and_was_put_on_is_known(host: Host) -> None:
     async def steps(agent: Agent) -> None:
         await wanting(workload("web", "slow", 1))(agent)
