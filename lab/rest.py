@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.crowd import FRAME
-from lab.instance import Instance, eventually, instance
+from lab.instance import Instance, instance
 from lab.measure import flow, settle_neighbours
 from lab.namespaces import Lab, lab
 from lab.rows import Figure
@@ -35,6 +35,7 @@ PAUSE_S = 0.02
 INTERVAL_S = 0.0002
 """Between two packets of the load; half of it is in every figure."""
 REPORT_S = 5.0
+ATTACHING_S = 180.0
 _PATH = "/v1/workloads/subject/persona"
 
 
@@ -60,9 +61,10 @@ def rest_rows() -> Iterator[Figure]:
     """PUT sent on the Unix socket until the first packet that shows the new persona."""
     with lab() as built, instance(built) as product:
         _prepare(product, built)
-        yield from _figures(product, built, "one workload", split=True)
+        yield from _figures(product, built, "one workload")
+        yield from _split(product, built)
         with _crowd(product, built):
-            yield from _figures(product, built, f"{CROWD:,} reporting", split=False)
+            yield from _figures(product, built, f"{CROWD:,} reporting")
 
 
 def _prepare(product: Instance, built: Lab) -> None:
@@ -74,20 +76,22 @@ def _prepare(product: Instance, built: Lab) -> None:
     product.assign("dscp-10", "subject")
 
 
-def _figures(product: Instance, built: Lab, what: str, *, split: bool) -> Iterator[Figure]:
-    applied = Applied()
-    with _watching(product, applied) if split else nullcontext():
-        asked, records = _measure(product, built)
-    first = np.array([_first_packet_ns(records, one) - one.sent_ns for one in asked]) / 1e6
-    p50, p99 = np.quantile(first, [0.5, 0.99])
+def _figures(product: Instance, built: Lab, what: str) -> Iterator[Figure]:
+    asked, records = _measure(product, built)
+    p50, p99 = np.quantile(_first_packets_ms(asked, records), [0.5, 0.99])
     yield Figure(f"REST switch to the first packet, {what}, p50", p50, "ms", upper=1.5)
     yield Figure(f"REST switch to the first packet, {what}, p99", p99, "ms", upper=3)
-    if split:
-        yield from _split(asked, applied, first)
 
 
-def _split(asked: list[Asked], applied: Applied, first_ms: NDArray[np.float64]) -> Iterator[Figure]:
-    """Medians; what is neither manager nor agent is sockets, wake-ups and HTTP between the processes."""
+def _split(product: Instance, built: Lab) -> Iterator[Figure]:
+    """Medians of another run, whose watch of the statuses takes time of its own in the manager.
+
+    What is neither manager nor agent is sockets, wake-ups and HTTP between the processes.
+    """
+    applied = Applied()
+    with _watching(product, applied):
+        asked, records = _measure(product, built)
+    first_ms = _first_packets_ms(asked, records)
     stores = np.array(applied.at_ns)
     after = np.searchsorted(stores, [one.sent_ns for one in asked])
     known = after < len(stores)
@@ -115,6 +119,10 @@ def _measure(product: Instance, built: Lab) -> tuple[list[Asked], Records]:
             time.sleep(PAUSE_S)
         records = load.collect()[0]
     return asked, records
+
+
+def _first_packets_ms(asked: list[Asked], records: Records) -> NDArray[np.float64]:
+    return np.array([_first_packet_ns(records, one) - one.sent_ns for one in asked]) / 1e6
 
 
 def _first_packet_ns(records: Records, asked: Asked) -> int:
@@ -203,7 +211,7 @@ def _crowd(product: Instance, built: Lab) -> Iterator[None]:
     with product.client() as client:
         for name in names[:-1]:
             _add(client, name)
-    eventually(lambda: len(product.attached_ifindexes()) > CROWD, within_s=120)
+    _wait_attached(product)
     ended = threading.Event()
     threads = [
         threading.Thread(target=_come_and_go, args=(product, names[-1], ended)),
@@ -218,6 +226,14 @@ def _crowd(product: Instance, built: Lab) -> Iterator[None]:
         ended.set()
         for thread in threads:
             thread.join()
+
+
+def _wait_attached(product: Instance) -> None:
+    """Each takes the kernel some 20 ms; asked rarely, so that asking does not take longer."""
+    deadline_s = time.monotonic() + ATTACHING_S
+    while len(product.attached_ifindexes()) <= CROWD:
+        assert time.monotonic() < deadline_s, f"{CROWD} workloads were not attached in {ATTACHING_S:g} s"
+        time.sleep(2)
 
 
 def _add(client: Any, name: str) -> None:
