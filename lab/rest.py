@@ -35,7 +35,7 @@ PAUSE_S = 0.02
 INTERVAL_S = 0.0002
 """Between two packets of the load; half of it is in every figure."""
 REPORT_S = 5.0
-ATTACHING_S = 180.0
+ATTACHING_S = 600.0
 _PATH = "/v1/workloads/subject/persona"
 
 

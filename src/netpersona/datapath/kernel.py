@@ -60,6 +60,7 @@ class KernelDatapath:
         self._tap = tap
         self._tcx = tcx
         self._lock = threading.RLock()
+        self._installing = threading.Lock()  # not `_lock`: a switch does not wait for an attach
         self._switch: Callable[..., int] = kernel.bindings.switch
         layout = _engine.layout()
         self._capacity = layout["NP_MAX_ATTACHMENTS"]
@@ -148,7 +149,7 @@ class KernelDatapath:
         ]
 
     def install(self, compiled: CompiledPersona) -> int:
-        with self._lock:
+        with self._installing:
             slot = self._slots.find(compiled.digest)
             if slot is None:
                 slot = self._slots.take(compiled.digest)
