@@ -2,7 +2,7 @@
 /* The memory that the kernel programs, the engine and the agent share.
  *
  * This header is the source of truth. engine/src/layout.rs and
- * src/netpersona/persona/layout.py mirror it, and tests compare their sizes
+ * src/netpersona/kinds/persona/layout.py mirror it, and tests compare their sizes
  * and offsets with the ones the compiler reports for this file.
  *
  * All integers are in host order unless a name ends in _be. Times are

@@ -15,7 +15,7 @@ from lab.dressed import Dressed, dressed
 from lab.measure import cpu_s, wait_until
 from lab.rows import Figure
 from netpersona.datapath import Facing
-from netpersona.persona import CompiledPersona, compile_persona, from_mapping
+from netpersona.kinds.persona import CompiledPersona, compile_persona, from_mapping
 
 WORKLOADS = 1_000
 IDLE = 100

@@ -14,7 +14,7 @@ from typing import Any
 from lab.measure import settle_neighbours, wait_until
 from lab.namespaces import Lab, Workload, lab
 from netpersona.datapath import Facing, KernelDatapath
-from netpersona.persona import compile_persona, from_mapping
+from netpersona.kinds.persona import compile_persona, from_mapping
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from netpersona.cli.app import app
 from netpersona.control.examples import NAMES
-from netpersona.persona.reference import reference as persona_page
+from netpersona.kinds.persona.reference import reference as persona_page
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Made by `make docs`; edit the model or the API instead. -->"

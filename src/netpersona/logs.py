@@ -12,7 +12,7 @@ from typing import Final, TextIO, cast
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 VALUE_BOUND: Final = 1000
 """Characters of one value."""

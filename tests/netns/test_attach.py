@@ -24,7 +24,7 @@ from netpersona.datapath import (
     management_reason,
     remove,
 )
-from netpersona.persona import CompiledPersona, compile_persona, from_mapping
+from netpersona.kinds.persona import CompiledPersona, compile_persona, from_mapping
 
 pytestmark = pytest.mark.netns
 

@@ -16,7 +16,7 @@ from tests.netns.wire import PEER, UDP, WORKLOAD, Flow, Wire, ip, udp
 
 from netpersona import _engine
 from netpersona.datapath import DETOUR_TAP, AttachmentsFull, Facing, LaneStats, SlotsFull
-from netpersona.persona import PersonaError, compile_persona, from_mapping
+from netpersona.kinds.persona import PersonaError, compile_persona, from_mapping
 
 pytestmark = pytest.mark.netns
 UDP_PORTS_AT = 34  # in an untagged Ethernet frame with an IPv4 header without options

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netpersona.persona import (
+from netpersona.kinds.persona import (
     PersonaError,
     Problem,
     compile_persona,

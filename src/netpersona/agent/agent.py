@@ -26,7 +26,7 @@ from netpersona.agent.status import Charge, Phase
 from netpersona.agent.wardrobe import Wardrobe
 from netpersona.agent.workloads import Found, Locate, Missing, Place, Refused, Unknown, rivals
 from netpersona.datapath import Attached, Datapath, DatapathError, Endpoint
-from netpersona.persona import PersonaError
+from netpersona.kinds.persona import PersonaError
 
 STRIDE = 16
 """Workloads that a pass compares before it lets a switch go first: less than half a millisecond."""

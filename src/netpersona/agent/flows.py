@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
-from netpersona.persona.rules import PROTOCOLS, Network, Opening, Ports, Rule
+from netpersona.kinds.persona.rules import PROTOCOLS, Network, Opening, Ports, Rule
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Statement = Rule | Opening

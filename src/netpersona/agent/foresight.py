@@ -11,7 +11,7 @@ import structlog
 from netpersona.agent.backoff import Backoff
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
 from netpersona.agent.wardrobe import Wardrobe
-from netpersona.persona import PersonaError, presets, to_mapping
+from netpersona.kinds.persona import PersonaError, presets, to_mapping
 
 _log = structlog.get_logger(__name__)
 

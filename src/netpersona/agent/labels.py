@@ -18,7 +18,7 @@ import structlog
 from netpersona.agent.desired import Workload
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
 from netpersona.host import PERSONA_LABEL, SHORT_ID, TTL_LABEL, Container
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 BOUND = 1024
 """Workloads made by labels on one host; the containers after that go without."""

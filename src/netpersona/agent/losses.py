@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from netpersona.persona.conditions import Chance, FourState, GilbertElliott
+from netpersona.kinds.persona.conditions import Chance, FourState, GilbertElliott
 
 _LONGEST = 20_000
 """Packets that a memory is followed over; longer ones count as endless."""

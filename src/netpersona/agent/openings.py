@@ -10,9 +10,9 @@ from itertools import islice
 from netpersona.agent.flows import Flow, Statement, flows_of, matches
 from netpersona.agent.rows import Row, Verdict
 from netpersona.datapath import Opened
-from netpersona.persona import Persona
-from netpersona.persona.profiles import openings, profile_name
-from netpersona.persona.rules import Opening, Rule
+from netpersona.kinds.persona import Persona
+from netpersona.kinds.persona.profiles import openings, profile_name
+from netpersona.kinds.persona.rules import Opening, Rule
 
 UNPROBED = "Not probed: replies and other packets of known flows, fragments, MTU, DSCP, priorities."
 NOBODY = "never decides"

@@ -8,11 +8,11 @@ from math import asin, pi
 
 from netpersona.agent.estimates import INNER
 from netpersona.agent.losses import Share, chance_share, loss_share
-from netpersona.persona.coherence import autocorrelation, coherence, rank_autocorrelation
-from netpersona.persona.conditions import Link
-from netpersona.persona.delays import delay_distribution
-from netpersona.persona.limits import burst_of
-from netpersona.persona.quantiles import Quantiles
+from netpersona.kinds.persona.coherence import autocorrelation, coherence, rank_autocorrelation
+from netpersona.kinds.persona.conditions import Link
+from netpersona.kinds.persona.delays import delay_distribution
+from netpersona.kinds.persona.limits import burst_of
+from netpersona.kinds.persona.quantiles import Quantiles
 
 _LAGS = 24
 

@@ -19,8 +19,8 @@ from netpersona.agent.requested import Requested, requested
 from netpersona.agent.rows import Row
 from netpersona.agent.status import Charge
 from netpersona.datapath import DatapathError, Observation, Opened, Probe, Train
-from netpersona.persona import Persona, PersonaError, from_mapping
-from netpersona.persona.units import Duration, Lifetime
+from netpersona.kinds.persona import Persona, PersonaError, from_mapping
+from netpersona.kinds.units import Duration, Lifetime
 
 OWN_SHARE = 0.02
 """Of the packets or bytes of probes that the workload may send meanwhile and still count as silent."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from netpersona.agent.desired import Assignment, Dress, canonical_text, dresses
-from netpersona.persona import CompiledPersona, compile_persona, from_mapping
+from netpersona.kinds.persona import CompiledPersona, compile_persona, from_mapping
 
 CAPACITY = 512
 """Personas kept. About 50 KiB each, so 25 MiB at most."""

@@ -157,7 +157,7 @@ def _known(api: Api, workload: str, call: Callable[[], JsonObject]) -> JsonObjec
 
 def _check_names(api: Api, names: list[str | None]) -> None:
     from netpersona.cli.documents import LISTINGS
-    from netpersona.persona import presets
+    from netpersona.kinds.persona import presets
 
     known = [*api.names("personas"), *presets()]
     for name in names:

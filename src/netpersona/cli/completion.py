@@ -69,7 +69,7 @@ def _starting(names: list[str], incomplete: str) -> list[str]:
 
 
 def presets(incomplete: str) -> list[str]:
-    from netpersona.persona import presets as known
+    from netpersona.kinds.persona import presets as known
 
     return _starting(list(known()), incomplete)
 

@@ -83,7 +83,7 @@ def _only(api: Api, name: str) -> tuple[str, JsonObject]:
 
 
 def persona_text(persona: JsonObject) -> str:
-    from netpersona.persona import explain, from_mapping
+    from netpersona.kinds.persona import explain, from_mapping
 
     if "revision" not in persona:
         fields = [("revision", "none: a preset, which comes with netpersona")]

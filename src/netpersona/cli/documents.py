@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netpersona.cli.errors import CliError, Unreachable, nearest, note, unknown_name, warn
 from netpersona.cli.settings import Settings
-from netpersona.persona import (
+from netpersona.kinds.persona import (
     Persona,
     PersonaError,
     Problem,
@@ -20,7 +20,7 @@ from netpersona.persona import (
     loads,
     presets,
 )
-from netpersona.persona.formats import MAX_BYTES
+from netpersona.kinds.persona.formats import MAX_BYTES
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"

@@ -7,8 +7,8 @@ import typer
 
 def seconds(text: str) -> float:
     """Raises typer.BadParameter, which exits 2 and says what to write."""
-    from netpersona.persona.errors import Refused
-    from netpersona.persona.units import Duration
+    from netpersona.kinds.errors import Refused
+    from netpersona.kinds.units import Duration
 
     try:
         return Duration.parse(text) / 1e9
@@ -25,8 +25,8 @@ def duration(text: str | None) -> str | None:
 
 def lifetime(text: str | None) -> str | None:
     """Option callback for a time to live, which may be far longer than other durations."""
-    from netpersona.persona.errors import Refused
-    from netpersona.persona.units import Lifetime
+    from netpersona.kinds.errors import Refused
+    from netpersona.kinds.units import Lifetime
 
     try:
         return text if text is None else str(Lifetime.parse(text))

@@ -15,7 +15,7 @@ from netpersona.cli.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from netpersona.cli.documents import Document
-    from netpersona.persona import Change, Persona, Problem
+    from netpersona.kinds.persona import Change, Persona, Problem
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, directories, or - for stdin.")]
 
@@ -74,7 +74,7 @@ def _problem(problem: Problem) -> dict[str, object]:
 
 def schema() -> None:
     """Print the JSON Schema of the persona document, for editors and other programs."""
-    from netpersona.persona import json_schema
+    from netpersona.kinds.persona import json_schema
 
     print(to_json(json_schema()))
 
@@ -87,7 +87,7 @@ def presets(
     output: Output = Format.table,
 ) -> None:
     """List the personas that come with netpersona, or print one as a document to start from."""
-    from netpersona.persona import presets as known
+    from netpersona.kinds.persona import presets as known
 
     if name is None:
         emit(_preset_list(list(known().values())), output)
@@ -98,7 +98,7 @@ def presets(
 
 
 def _preset_list(personas: list[Persona]) -> View:
-    from netpersona.persona import to_mapping
+    from netpersona.kinds.persona import to_mapping
 
     return View(
         columns=("NAME", "DESCRIPTION"),
@@ -109,7 +109,7 @@ def _preset_list(personas: list[Persona]) -> View:
 
 
 def _print_document(persona: Persona, output: Format) -> None:
-    from netpersona.persona import dump
+    from netpersona.kinds.persona import dump
 
     if output is Format.name:
         print(persona.persona_id)
@@ -130,7 +130,7 @@ def explain(
 ) -> None:
     """Say in words what a persona does to a packet in each direction, and which half does it."""
     from netpersona.cli.documents import load_documents, looks_like_file, resolve
-    from netpersona.persona import explain as explained
+    from netpersona.kinds.persona import explain as explained
 
     if looks_like_file(persona):
         personas = [document.persona for document in load_documents([persona])]
@@ -174,7 +174,7 @@ def _two(names: list[str], settings: Settings) -> Pair:
 def _stored_and_files(files: list[str], settings: Settings) -> list[Pair]:
     from netpersona.cli.client import Api
     from netpersona.cli.documents import load_documents
-    from netpersona.persona import from_mapping
+    from netpersona.kinds.persona import from_mapping
 
     documents = load_documents(files)
     with Api(settings) as api:
@@ -204,7 +204,7 @@ def _show_changes(pairs: list[Pair], output: Format, *, sides: list[str] | None)
 
 def differences(before: Persona | None, after: Persona) -> list[Change]:
     """What a workload would notice or a reader would see; a name alone is neither."""
-    from netpersona.persona import diff as compare
+    from netpersona.kinds.persona import diff as compare
 
     return [change for change in compare(before, after) if before is None or change.pointer != "/persona_id"]
 

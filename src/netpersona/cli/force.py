@@ -89,7 +89,7 @@ def _await_news(api: Api, workload: Resource) -> None:
 
 def _has_conditions(api: Api, workload: Resource) -> bool:
     """By the newest revision of the persona; one that cannot be read is taken to have some."""
-    from netpersona.persona import PersonaError, from_mapping, presets
+    from netpersona.kinds.persona import PersonaError, from_mapping, presets
 
     name = workload["assignment"]["persona_id"]
     stored = api.find("personas", name)

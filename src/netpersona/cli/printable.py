@@ -1,4 +1,4 @@
-"""`netpersona.persona.shown` for the command line: it brings the model, so only odd text imports it."""
+"""`netpersona.kinds.shown` for the command line: it brings the model, so only odd text imports it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ def printable(text: str, keep: str = "") -> str:
     """`text` as a terminal may show it; characters of `keep` stay."""
     if all(char.isprintable() or char in keep for char in text):
         return text
-    from netpersona.persona.shown import printable as escaped
+    from netpersona.kinds.shown import printable as escaped
 
     return escaped(text, keep)
 
@@ -16,6 +16,6 @@ def brief(text: str) -> str:
     """The beginning of `text`, printable: enough to know it again."""
     if len(text) <= 40 and text.isprintable():
         return text
-    from netpersona.persona.shown import brief as shortened
+    from netpersona.kinds.shown import brief as shortened
 
     return shortened(text)

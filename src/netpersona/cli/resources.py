@@ -19,7 +19,7 @@ from netpersona.cli.tables import troubles, view_of
 if TYPE_CHECKING:
     from netpersona.cli.client import Api, JsonObject
     from netpersona.cli.documents import Document
-    from netpersona.persona import Persona
+    from netpersona.kinds.persona import Persona
 
 
 class Collection(StrEnum):
@@ -116,7 +116,7 @@ def apply_documents(api: Api, documents: Sequence[Document], *, dry_run: bool) -
 
 def _send(api: Api, persona: Persona, stored: dict[str, Any] | None, *, dry_run: bool) -> Applied:
     from netpersona.cli.client import resource_path
-    from netpersona.persona import diff, from_mapping, to_mapping
+    from netpersona.kinds.persona import diff, from_mapping, to_mapping
 
     name, body = persona.persona_id, to_mapping(persona)
     params = {"dry_run": "1"} if dry_run else {}

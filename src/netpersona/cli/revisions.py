@@ -50,7 +50,7 @@ def _older(api: Api, name: str, revision: int, newest: int) -> JsonObject:
 
 def preset_resources() -> list[JsonObject]:
     """The presets as the API gives them; they come with this program, so no manager is asked."""
-    from netpersona.persona import presets, to_mapping
+    from netpersona.kinds.persona import presets, to_mapping
 
     return [{"persona_id": name, "spec": to_mapping(persona)} for name, persona in presets().items()]
 

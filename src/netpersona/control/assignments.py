@@ -19,7 +19,7 @@ from netpersona.control.problems import Conflict, Unprocessable
 from netpersona.control.store import Put, Record
 from netpersona.control.wear import assigned, expired, released, worn_of
 from netpersona.control.workloads import Workloads
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 LONGEST_SLEEP_S: Final = 60.0
 """Bounds how late a lease is noticed when the wall clock is set."""

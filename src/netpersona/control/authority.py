@@ -14,7 +14,7 @@ from typing import Final
 from starlette.datastructures import Headers
 
 from netpersona.control.problems import BadRequest, Detail, Forbidden, Misdirected
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SOCKET: Final = frozenset({"netpersona"})

@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from netpersona.control.documents import from_yaml
 from netpersona.control.problems import BadRequest, Detail, TooLarge, Unprocessable, UnsupportedMedia
 from netpersona.control.validation import escape, pointer, said
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netpersona.control.problems import Detail, Unprocessable
-from netpersona.persona import (
+from netpersona.kinds.persona import (
     Persona,
     PersonaError,
     Problem,

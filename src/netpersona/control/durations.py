@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from netpersona.control.problems import Detail, Unprocessable
-from netpersona.persona.errors import Refused
-from netpersona.persona.shown import brief
-from netpersona.persona.units import Duration, Lifetime
+from netpersona.kinds.errors import Refused
+from netpersona.kinds.shown import brief
+from netpersona.kinds.units import Duration, Lifetime
 
 
 def lifetime(text: str, pointer: str) -> timedelta:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from netpersona.persona import Persona
+from netpersona.kinds.persona import Persona
 
 # The models of single keys are not among the package's public names.
-from netpersona.persona.conditions import Chance, FourState, GilbertElliott
+from netpersona.kinds.persona.conditions import Chance, FourState, GilbertElliott
 
 _Loss = Chance | GilbertElliott | FourState | None
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from netpersona.control.desk import WORKLOADS, Desk
 from netpersona.control.problems import Conflict, NotFound
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 HOSTS_BOUND: Final = 10_000
 """Hosts remembered; a further one is refused."""

@@ -21,7 +21,7 @@ from netpersona.control.problems import NotFound, Unprocessable
 from netpersona.control.routes.common import PersonaId, ServiceOf, WorkloadId
 from netpersona.control.service import Service
 from netpersona.control.store import Record
-from netpersona.persona import Persona, from_mapping
+from netpersona.kinds.persona import Persona, from_mapping
 
 router = APIRouter(tags=["older endpoints"])
 

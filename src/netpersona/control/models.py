@@ -1,4 +1,4 @@
-"""The shapes that requests and answers have; persona documents have theirs in ``netpersona.persona``.
+"""The shapes that requests and answers have; persona documents have theirs in ``netpersona.kinds.persona``.
 
 Request models validate. Answer models only document (OpenAPI): answers are built as plain values and
 serialised once.

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from netpersona.control import models
 from netpersona.control.examples import EXAMPLES
-from netpersona.persona import json_schema
+from netpersona.kinds.persona import json_schema
 
 _REF: Final = "#/components/schemas/{model}"
 PERSONA_SCHEMA: Final = {"$ref": "#/components/schemas/PersonaDocument"}

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 
 from netpersona.control.problems import BadRequest, Detail
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 
 async def known_parameters(request: Request) -> None:

@@ -11,7 +11,7 @@ from netpersona.control.documents import canonical, plan
 from netpersona.control.problems import Conflict, NotFound, Unprocessable
 from netpersona.control.store import Change, Delete, Put, Record
 from netpersona.control.wear import reassigned
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 REVISIONS_BOUND: Final = 16
 """Older revisions kept of each persona, for assignments that name one; workloads keep what they wear."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from netpersona.persona import presets, to_mapping
+from netpersona.kinds.persona import presets, to_mapping
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 TEXT_BOUND: Final = 500

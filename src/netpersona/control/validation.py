@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from netpersona.control.models import Identifier, InterfaceName, NetnsName
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 Context = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from netpersona.control.models import VerificationRequest, VerificationResult
 from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.store import Change, Put, Record
 from netpersona.control.workloads import Workloads
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 KEPT_BOUND: Final = 16
 """Verifications kept for each workload; the oldest goes first."""

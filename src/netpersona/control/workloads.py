@@ -11,7 +11,7 @@ from netpersona.control.models import NewWorkload, WorkloadSpec
 from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.statuses import Statuses
 from netpersona.control.store import Delete, Put, Record
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 Dressed = Callable[[dict[str, Any]], dict[str, Any]]
 

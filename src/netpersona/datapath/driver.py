@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from netpersona.datapath.types import Attached, Binding, Capabilities, EngineStats, Facing, Observation
-from netpersona.persona import CompiledPersona
+from netpersona.kinds.persona import CompiledPersona
 
 
 class Datapath(Protocol):

@@ -16,7 +16,7 @@ from netpersona.datapath.types import (
     LaneStats,
     Observation,
 )
-from netpersona.persona import CompiledPersona
+from netpersona.kinds.persona import CompiledPersona
 
 
 class FakeDatapath:

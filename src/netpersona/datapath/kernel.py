@@ -30,7 +30,7 @@ from netpersona.datapath.types import (
     Facing,
     Observation,
 )
-from netpersona.persona import CompiledPersona
+from netpersona.kinds.persona import CompiledPersona
 
 DETOUR_TAP = "np-detour"
 NULL_SLOT = 0

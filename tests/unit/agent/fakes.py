@@ -15,7 +15,7 @@ from netpersona.datapath import (
     Facing,
     FakeDatapath,
 )
-from netpersona.persona import CompiledPersona
+from netpersona.kinds.persona import CompiledPersona
 
 LATENCIES = {"slow": "50ms", "fast": "1ms"}
 

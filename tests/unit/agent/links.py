@@ -10,11 +10,11 @@ from typing import Any
 
 from netpersona.agent.requested import Requested, requested
 from netpersona.datapath import Probe, Train
-from netpersona.persona import from_mapping
-from netpersona.persona.coherence import coherence
-from netpersona.persona.conditions import Chance, GilbertElliott, Link
-from netpersona.persona.delays import delay_distribution
-from netpersona.persona.quantiles import Quantiles
+from netpersona.kinds.persona import from_mapping
+from netpersona.kinds.persona.coherence import coherence
+from netpersona.kinds.persona.conditions import Chance, GilbertElliott, Link
+from netpersona.kinds.persona.delays import delay_distribution
+from netpersona.kinds.persona.quantiles import Quantiles
 
 PATH_NS = 50_000
 """What injection and capture take, on average; exponential."""

@@ -10,7 +10,7 @@ from netpersona.agent.probing import Wish, plan
 from netpersona.agent.requested import requested
 from netpersona.agent.rows import Row
 from netpersona.datapath import Probe, Train
-from netpersona.persona.conditions import Link
+from netpersona.kinds.persona.conditions import Link
 
 MS = 1_000_000
 JITTER = "jitter (standard deviation)"

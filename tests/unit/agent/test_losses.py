@@ -3,7 +3,7 @@ import random
 import pytest
 
 from netpersona.agent.losses import ENDLESS, Share, loss_share
-from netpersona.persona import from_mapping
+from netpersona.kinds.persona import from_mapping
 
 
 def of(loss: object) -> Share:

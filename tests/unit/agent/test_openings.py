@@ -4,7 +4,7 @@ import pytest
 
 from netpersona.agent.openings import NOBODY, Question, ask, judge_openings
 from netpersona.datapath import Opened
-from netpersona.persona import from_mapping
+from netpersona.kinds.persona import from_mapping
 
 
 def asked(**document: Any) -> list[Question]:

@@ -8,7 +8,7 @@ from tests.unit.cli.conftest import Run
 from typer.core import TyperCommand
 
 from netpersona.cli import completion
-from netpersona.persona import presets
+from netpersona.kinds.persona import presets
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

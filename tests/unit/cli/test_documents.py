@@ -15,7 +15,7 @@ from tests.unit.cli.conftest import FakeManager
 from netpersona.cli.documents import load_documents, looks_like_file, one_document, resolve
 from netpersona.cli.errors import CliError
 from netpersona.cli.settings import Settings
-from netpersona.persona import dump, presets
+from netpersona.kinds.persona import dump, presets
 
 
 @pytest.fixture

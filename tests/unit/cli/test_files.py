@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from tests.unit.cli.conftest import FakeManager, Run
 
-from netpersona.persona import loads, presets
+from netpersona.kinds.persona import loads, presets
 
 
 @pytest.fixture

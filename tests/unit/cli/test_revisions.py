@@ -8,7 +8,7 @@ from tests.unit.cli.conftest import FakeManager, Run, problem
 
 from netpersona.cli.errors import CliError
 from netpersona.cli.revisions import split
-from netpersona.persona import presets
+from netpersona.kinds.persona import presets
 
 OLDER = ("GET", "/v1/personas/voip/revisions/2")
 PRESET = next(iter(presets()))

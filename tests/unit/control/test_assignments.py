@@ -13,7 +13,7 @@ from netpersona.control.conditions import Condition
 from netpersona.control.models import AssignmentRequest, NewWorkload
 from netpersona.control.problems import Conflict, NotFound, PreconditionFailed, Unprocessable
 from netpersona.control.store import Record
-from netpersona.persona import presets
+from netpersona.kinds.persona import presets
 
 
 def run(story: Coroutine[Any, Any, Any]) -> Any:

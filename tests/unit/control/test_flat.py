@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from netpersona.control.flat import flat_camel, flat_snake
-from netpersona.persona import from_mapping
+from netpersona.kinds.persona import from_mapping
 
 SNAKE: dict[str, Any] = {
     "persona_id": "p",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import netpersona.datapath
 from netpersona.datapath import Binding, Datapath, Endpoint, Facing, FakeDatapath
 from netpersona.datapath.records import engine_stats
-from netpersona.persona import compile_persona, from_mapping
+from netpersona.kinds.persona import compile_persona, from_mapping
 
 if TYPE_CHECKING:
     from netpersona._engine import EngineRecord

@@ -15,7 +15,7 @@ from netpersona.control.problems import NotFound
 from netpersona.control.routes.common import CONDITIONAL, ConditionOf, DryRun, PersonaId, ServiceOf, written
 from netpersona.control.store import Record
 from netpersona.control.streams import Since, Watch, stream
-from netpersona.persona.shown import brief
+from netpersona.kinds.shown import brief
 
 router = APIRouter(prefix="/v1", tags=["personas"])
 _DOCUMENT = body_of(PERSONA_SCHEMA, yaml=True)
