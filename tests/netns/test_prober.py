@@ -11,7 +11,7 @@ import pytest
 from tests.netns.wire import Wire, marker
 
 from netpersona import _engine
-from netpersona.agent.flows import Flow
+from netpersona.agent.verify.flows import Flow
 from netpersona.datapath import Opened, Prober, Train
 
 pytestmark = pytest.mark.netns
@@ -133,7 +133,7 @@ def test_probes_count_as_nobodys_traffic(wire: Wire, direction: str, conditions:
     prober, attachment = prober_of(wire)
     before = wire.host.datapath.observe(attachment)
     probe(wire, direction)
-    prober.judged(attachment, [(direction, syn(22)), (direction, syn(23))])
+    prober.verdicts(attachment, [(direction, syn(22)), (direction, syn(23))])
     after = wire.host.datapath.observe(attachment)
     for name in ("egress", "ingress"):
         assert getattr(after, name) == getattr(before, name)
@@ -170,7 +170,7 @@ def test_openings_are_judged_by_the_kernel_programs_and_go_nowhere(wire: Wire) -
         ("egress", 80),
         ("egress", 25),
     ]
-    assert list(prober.judged(attachment, [(way, syn(port)) for way, port in asked])) == [
+    assert list(prober.verdicts(attachment, [(way, syn(port)) for way, port in asked])) == [
         Opened("dropped_default", None),
         Opened("passed", 3),
         Opened("dropped_rule", None),
@@ -183,4 +183,4 @@ def test_openings_are_judged_by_the_kernel_programs_and_go_nowhere(wire: Wire) -
 def test_a_detached_interface_judges_nothing(wire: Wire) -> None:
     wire.wear({})
     prober, attachment = prober_of(wire)
-    assert prober.judged(attachment + 1, [("egress", syn(22))]) == [None]
+    assert prober.verdicts(attachment + 1, [("egress", syn(22))]) == [None]

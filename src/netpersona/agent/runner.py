@@ -28,7 +28,7 @@ from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnre
 from netpersona.agent.reconcile import Moment
 from netpersona.agent.reporter import Reporter
 from netpersona.agent.status import Seen, status_document
-from netpersona.agent.verify import Probing, Verifier
+from netpersona.agent.verify.verifier import Probing, Verifier
 from netpersona.datapath import Datapath, DatapathError
 from netpersona.host import SOCKETS, URI, Container, ContainerWatch, DomainWatch, named
 

@@ -19,7 +19,8 @@ from netpersona.datapath.exclusive import exclusive
 from netpersona.datapath.fake import FakeDatapath
 from netpersona.datapath.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
 from netpersona.datapath.management import management_reason
-from netpersona.datapath.prober import MIN_LENGTH, Opened, Probe, Prober, Train
+from netpersona.datapath.prober import Prober
+from netpersona.datapath.probes import MIN_LENGTH, Opened, Probe, Train
 from netpersona.datapath.types import (
     Attached,
     Binding,

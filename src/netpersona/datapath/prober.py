@@ -20,10 +20,8 @@ from netpersona import _engine
 from netpersona.datapath.errors import refusals
 from netpersona.datapath.kernel import pins_path
 from netpersona.datapath.links import PROBE_SEND
+from netpersona.datapath.probes import MIN_LENGTH, Opened, Probe, Train
 from netpersona.datapath.types import Counters, Direction, Tally
-
-MIN_LENGTH = 128
-"""Bytes of frame: `NP_PROBE_HEAD` of bpf/layout.h. This much of a captured probe can be compared."""
 
 _ETHERTYPE = 0x88B6
 _READ_MS = 20
@@ -44,38 +42,6 @@ _ANSWER_NS = 1_000_000_000
 _NO_QUEUE = 255
 _COPIES = 3
 """The identity is in a probe three times, so that one corrupted bit does not hide which it was."""
-
-
-@dataclass(frozen=True)
-class Train:
-    """Probes of `length` bytes (Ethernet header included), one every `interval_ns`, `egress` or `ingress`."""
-
-    direction: str
-    count: int
-    interval_ns: int
-    length: int = MIN_LENGTH
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One probe's fate. Times are CLOCK_MONOTONIC; `captured_ns` has an entry for every copy.
-
-    `sequence` is its place in its train.
-    """
-
-    sequence: int
-    sent_ns: int
-    captured_ns: tuple[int, ...]
-    corrupted: bool
-    length: int
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What profile and rules make of a flow: `passed`, or the counter that it would drop under; its queue."""
-
-    reason: str
-    queue: int | None
 
 
 @dataclass
@@ -127,7 +93,7 @@ class Prober:
             for train in trains
         }
 
-    def judged(
+    def verdicts(
         self,
         attachment: int,
         packets: Sequence[tuple[str, bytes]],

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from netpersona.agent.openings import NOBODY, Question, ask, judge_openings
+from netpersona.agent.verify.openings import NOBODY, Question, ask, compare_openings
 from netpersona.datapath import Opened
 from netpersona.kinds.persona import from_mapping
 
@@ -56,7 +56,7 @@ SHADOWED = [{"source": "10.0.0.0/8"}, {"source": "10.1.0.0/16", "action": "drop"
 def test_a_rule_that_one_before_it_covers_is_told_as_never_deciding() -> None:
     questions = asked(filtering_rules=SHADOWED)
     assert [q.packet is None for q in questions if q.statement.startswith("rule 2")] == [True, True]
-    rows = list(judge_openings(questions, [q.expected if q.packet else None for q in questions]))
+    rows = list(compare_openings(questions, [q.expected if q.packet else None for q in questions]))
     assert {row.verdict for row in rows if row.achieved == NOBODY} == {None}
 
 
@@ -85,9 +85,9 @@ def test_a_rule_behind_a_profile_that_lets_nothing_in_never_decides() -> None:
 def test_what_the_kernel_says_otherwise_is_a_no() -> None:
     questions = asked(security_profile="restricted")
     wrong = [Opened("passed", None)] * len(questions)
-    verdicts = {row.quantity: row.verdict for row in judge_openings(questions, wrong)}
+    verdicts = {row.quantity: row.verdict for row in compare_openings(questions, wrong)}
     assert verdicts["profile restricted: anything else"] == "no"
     assert verdicts["profile restricted, 1: tcp to port 22"] == "yes"
-    silent = list(judge_openings(questions, [None] * len(questions)))
+    silent = list(compare_openings(questions, [None] * len(questions)))
     assert {row.verdict for row in silent} == {"no"}
     assert silent[0].achieved == "not seen at all"

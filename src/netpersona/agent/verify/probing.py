@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
-from netpersona.agent.requested import Requested
-from netpersona.datapath import MIN_LENGTH, Train
+from netpersona.agent.verify.requested import Requested
+from netpersona.datapath.probes import MIN_LENGTH, Train
 
 SECOND = 10**9
 LINK_SHARE = 0.25
@@ -32,7 +32,7 @@ LONGEST_FRAME = 1400
 
 
 @dataclass(frozen=True)
-class Wish:
+class ProbeRequest:
     """What a person asked for; None: as many, or as far apart, as the persona needs."""
 
     probes: int | None = None
@@ -57,23 +57,23 @@ class Plan:
         return max(map(_lasts_ns, self.trains)) + self.settle_ns + (drain_ns if self.bursts else 0)
 
 
-def plan(directions: Mapping[str, Requested], wish: Wish) -> Plan:
-    """What is sent within `wish.at_most_ns`. Too little time makes fewer probes, at least two, no burst."""
+def plan(directions: Mapping[str, Requested], request: ProbeRequest) -> Plan:
+    """What is sent within `request.at_most_ns`. With too little time: fewer probes, two at least."""
     settle_ns = max(map(_settle_ns, directions.values()))
-    left_ns = wish.at_most_ns - settle_ns
+    left_ns = request.at_most_ns - settle_ns
     bursts, drain_ns = _bursts(directions, settle_ns, left_ns // 2)
     if bursts:
         left_ns -= max(map(_lasts_ns, bursts)) + drain_ns
-    trains = [_train(name, wanted, wish) for name, wanted in directions.items()]
+    trains = [_train(name, wanted, request) for name, wanted in directions.items()]
     fitting = tuple(replace(train, count=min(train.count, _fitting(train, left_ns))) for train in trains)
     return Plan(fitting, settle_ns, bursts, drain_ns, max(train.count for train in trains))
 
 
-def _train(direction: str, wanted: Requested, wish: Wish) -> Train:
+def _train(direction: str, wanted: Requested, request: ProbeRequest) -> Train:
     shares = _needed_for_shares(wanted)
-    interval_ns = wish.interval_ns or min(USUAL_NS, max(CLOSEST_NS, USUAL_NS_IN_ALL // shares))
+    interval_ns = request.interval_ns or min(USUAL_NS, max(CLOSEST_NS, USUAL_NS_IN_ALL // shares))
     interval_ns = max(interval_ns, _pace_ns(wanted))
-    count = wish.probes or min(MOST, max(shares, _needed_for_delays(wanted, interval_ns)))
+    count = request.probes or min(MOST, max(shares, _needed_for_delays(wanted, interval_ns)))
     return Train(direction, count, interval_ns)
 
 

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from netpersona.agent import estimates
+from netpersona.agent.verify import estimates
 
 
 def test_an_exact_interval_agrees_with_the_published_example() -> None:

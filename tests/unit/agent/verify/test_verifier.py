@@ -13,7 +13,7 @@ from tests.unit.agent.fakes import FakeManager, assignment, workload_document
 from netpersona.agent.desired import parse_workload
 from netpersona.agent.dresser import Hold
 from netpersona.agent.status import Charge
-from netpersona.agent.verify import Verifier
+from netpersona.agent.verify.verifier import Verifier
 from netpersona.datapath import Counters, LaneStats, Observation, Opened, Probe, Tally, Train
 
 
@@ -36,7 +36,7 @@ class StillProber:
         self.ended.append(attachment)
         return {train.direction: [_probe(n, train) for n in range(train.count)] for train in trains}
 
-    def judged(
+    def verdicts(
         self, attachment: int, packets: Sequence[tuple[str, bytes]], *, stopped: Callable[[], bool]
     ) -> Sequence[Opened | None]:
         del attachment, stopped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from netpersona.agent.estimates import Estimate
+from netpersona.agent.verify.estimates import Estimate
 
 Verdict = Literal["yes", "no", "too few"]
 """`too few`: the interval covers what was asked, and half or twice of it too: more probes are needed."""

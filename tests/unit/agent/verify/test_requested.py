@@ -1,7 +1,7 @@
 import pytest
-from tests.unit.agent.links import link, travel, wanted
+from tests.unit.agent.verify.links import link, travel, wanted
 
-from netpersona.agent.estimates import rank_correlation
+from netpersona.agent.verify.estimates import rank_correlation
 from netpersona.datapath import Train
 
 MS = 1_000_000

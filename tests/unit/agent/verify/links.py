@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from netpersona.agent.requested import Requested, requested
+from netpersona.agent.verify.requested import Requested, requested
 from netpersona.datapath import Probe, Train
 from netpersona.kinds.persona import from_mapping
 from netpersona.kinds.persona.coherence import coherence

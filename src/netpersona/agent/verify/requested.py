@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import asin, pi
 
-from netpersona.agent.estimates import INNER
-from netpersona.agent.losses import Share, chance_share, loss_share
+from netpersona.agent.verify.estimates import INNER
+from netpersona.agent.verify.losses import Share, chance_share, loss_share
 from netpersona.kinds.persona.coherence import autocorrelation, coherence, rank_autocorrelation
 from netpersona.kinds.persona.conditions import Link
 from netpersona.kinds.persona.delays import delay_distribution

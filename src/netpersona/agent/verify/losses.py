@@ -33,9 +33,9 @@ def loss_share(loss: Chance | GilbertElliott | FourState | None) -> Share:
     if isinstance(loss, Chance):
         return chance_share(loss)
     if isinstance(loss, GilbertElliott):
-        ways = [[1 - loss.p, loss.p], [loss.r, 1 - loss.r]]
-        return _chain(ways, [loss.loss_good, loss.loss_bad], _two_states(loss))
-    return _chain(_ways(loss), [0.0, 0.0, 1.0, 1.0], _four_states(loss))
+        transitions = [[1 - loss.p, loss.p], [loss.r, 1 - loss.r]]
+        return _chain(transitions, [loss.loss_good, loss.loss_bad], _two_states(loss))
+    return _chain(_transitions(loss), [0.0, 0.0, 1.0, 1.0], _four_states(loss))
 
 
 def _two_states(loss: GilbertElliott) -> list[float]:
@@ -43,7 +43,7 @@ def _two_states(loss: GilbertElliott) -> list[float]:
     return [1 - bad, bad]
 
 
-def _ways(loss: FourState) -> list[list[float]]:
+def _transitions(loss: FourState) -> list[list[float]]:
     return [
         [1 - loss.p13 - loss.p14, 0.0, loss.p13, loss.p14],
         [0.0, 1 - loss.p23, loss.p23, 0.0],
@@ -64,7 +64,7 @@ def _four_states(loss: FourState) -> list[float]:
     return [1 / total, two / total, three / total, loss.p14 / total]
 
 
-def _chain(ways: Sequence[Sequence[float]], lost: Sequence[float], stationary: Sequence[float]) -> Share:
+def _chain(moves: Sequence[Sequence[float]], lost: Sequence[float], stationary: Sequence[float]) -> Share:
     """Share and memory of losses drawn with `lost` in each state of a Markov chain."""
     share = sum(p * q for p, q in zip(stationary, lost, strict=True))
     if not 0 < share < 1:
@@ -72,7 +72,7 @@ def _chain(ways: Sequence[Sequence[float]], lost: Sequence[float], stationary: S
     state = [p * q / share for p, q in zip(stationary, lost, strict=True)]
     excess = 0.0
     for _ in range(_LONGEST):
-        state = [sum(p * way[to] for p, way in zip(state, ways, strict=True)) for to in range(len(state))]
+        state = [sum(p * row[to] for p, row in zip(state, moves, strict=True)) for to in range(len(state))]
         more = sum(p * q for p, q in zip(state, lost, strict=True)) - share
         excess += more
         if abs(more) < 1e-5 * share:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
-from netpersona.agent.estimates import Estimate, mean, proportion, rank_correlation, rate, width
-from netpersona.agent.losses import Share
-from netpersona.agent.requested import Requested
-from netpersona.agent.rows import Row, Slack, row, verdict
-from netpersona.datapath import Probe
+from netpersona.agent.verify.estimates import Estimate, mean, proportion, rank_correlation, rate, width
+from netpersona.agent.verify.losses import Share
+from netpersona.agent.verify.requested import Requested
+from netpersona.agent.verify.rows import Row, Slack, row, verdict
+from netpersona.datapath.probes import Probe
 
 PATH_NS = 400_000
 """What the way itself may add: injection, capture and a late timer on a busy machine."""
@@ -31,7 +31,9 @@ ENOUGH = 10
 CORRELATION = "correlation of successive delays (ranks)"
 
 
-def judge(direction: str, wanted: Requested, probes: Sequence[Probe], *, alone: bool = True) -> Iterator[Row]:
+def compare(
+    direction: str, wanted: Requested, probes: Sequence[Probe], *, alone: bool = True
+) -> Iterator[Row]:
     """Rows for probes that were sent one by one, in the order they were sent.
 
     `alone`: the workload sent next to nothing meanwhile; its packets would come between the probes.
@@ -53,7 +55,7 @@ def judge(direction: str, wanted: Requested, probes: Sequence[Probe], *, alone: 
     yield from _delays(direction, wanted, delayed, alone)
 
 
-def judge_rate(direction: str, wanted: Requested, burst: Sequence[Probe], *, alone: bool = True) -> Row:
+def compare_rate(direction: str, wanted: Requested, burst: Sequence[Probe], *, alone: bool = True) -> Row:
     """The row for a burst that was offered faster than the rate. Others' traffic takes its share of it."""
     captures = sorted((probe.captured_ns[0], probe.length) for probe in burst if probe.captured_ns)
     overload = _offered_bps(burst) / wanted.rate_bps

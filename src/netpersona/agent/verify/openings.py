@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from netpersona.agent.flows import Flow, Statement, flows_of, matches
-from netpersona.agent.rows import Row, Verdict
-from netpersona.datapath import Opened
+from netpersona.agent.verify.flows import Flow, Statement, flows_of, matches
+from netpersona.agent.verify.rows import Row, Verdict
+from netpersona.datapath.probes import Opened
 from netpersona.kinds.persona import Persona
 from netpersona.kinds.persona.profiles import openings, profile_name
 from netpersona.kinds.persona.rules import Opening, Rule
@@ -63,7 +63,7 @@ def ask(persona: Persona) -> list[Question]:
     return [*_profile(persona), *_rules(persona), *_default(persona)]
 
 
-def judge_openings(asked: Sequence[Question], answers: Sequence[Opened | None]) -> Iterator[Row]:
+def compare_openings(asked: Sequence[Question], answers: Sequence[Opened | None]) -> Iterator[Row]:
     """A row each; what cannot be probed has no verdict."""
     for question, answer in zip(asked, answers, strict=True):
         wanted = _words(question.expected)

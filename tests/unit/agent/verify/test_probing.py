@@ -1,16 +1,16 @@
 from typing import Any
 
 import pytest
-from tests.unit.agent.links import wanted
+from tests.unit.agent.verify.links import wanted
 
-from netpersona.agent.probing import LINK_SHARE, Plan, Wish, plan
+from netpersona.agent.verify.probing import LINK_SHARE, Plan, ProbeRequest, plan
 
 MS, SECOND = 1_000_000, 10**9
-USUAL = Wish()
+USUAL = ProbeRequest()
 
 
-def of(wish: Wish = USUAL, **egress: Any) -> Plan:
-    return plan({"egress": wanted(**egress), "ingress": wanted()}, wish)
+def of(request: ProbeRequest = USUAL, **egress: Any) -> Plan:
+    return plan({"egress": wanted(**egress), "ingress": wanted()}, request)
 
 
 def test_a_clean_persona_is_probed_in_both_directions_at_once() -> None:
@@ -40,7 +40,7 @@ def test_what_is_remembered_longer_needs_more_probes() -> None:
 @pytest.mark.parametrize("bandwidth", ["8kbit", "56kbit", "1mbit", "1gbit"])
 def test_probes_take_a_small_share_of_the_rate(bandwidth: str) -> None:
     asked = wanted(bandwidth=bandwidth, loss="1%")
-    train = of(Wish(interval_ns=100_000), bandwidth=bandwidth, loss="1%").trains[0]
+    train = of(ProbeRequest(interval_ns=100_000), bandwidth=bandwidth, loss="1%").trains[0]
     assert (
         train.length * 8e9 / train.interval_ns <= 1.001 * LINK_SHARE * asked.rate_bps or bandwidth == "1gbit"
     )
@@ -49,7 +49,7 @@ def test_probes_take_a_small_share_of_the_rate(bandwidth: str) -> None:
 @pytest.mark.parametrize("bandwidth", ["1kbit", "56kbit", "1mbit", "100mbit", "10gbit"])
 @pytest.mark.parametrize("seconds", [2, 10, 60])
 def test_it_takes_no_longer_than_was_said(bandwidth: str, seconds: int) -> None:
-    found = of(Wish(probes=50_000, at_most_ns=seconds * SECOND), bandwidth=bandwidth, latency="50ms")
+    found = of(ProbeRequest(probes=50_000, at_most_ns=seconds * SECOND), bandwidth=bandwidth, latency="50ms")
     assert found.lasts_ns <= seconds * SECOND + found.trains[0].interval_ns * 2
     assert found.trains[0].count < found.needed == 50_000
 
@@ -62,5 +62,5 @@ def test_a_burst_keeps_the_link_busy_and_does_not_swamp_it() -> None:
 
 
 def test_what_a_person_asked_for_is_sent_if_it_fits() -> None:
-    train = of(Wish(probes=33, interval_ns=20 * MS)).trains[0]
+    train = of(ProbeRequest(probes=33, interval_ns=20 * MS)).trains[0]
     assert (train.count, train.interval_ns) == (33, 20 * MS)

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from netpersona.agent.losses import ENDLESS, Share, loss_share
+from netpersona.agent.verify.losses import ENDLESS, Share, loss_share
 from netpersona.kinds.persona import from_mapping
 
 

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 import structlog
 
-from netpersona.agent.estimates import CONFIDENCE
-from netpersona.agent.judge import judge, judge_rate
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
-from netpersona.agent.openings import UNPROBED, ask, judge_openings
-from netpersona.agent.probing import Plan, Wish, plan
-from netpersona.agent.requested import Requested, requested
-from netpersona.agent.rows import Row
 from netpersona.agent.status import Charge
+from netpersona.agent.verify.comparison import compare, compare_rate
+from netpersona.agent.verify.estimates import CONFIDENCE
+from netpersona.agent.verify.openings import UNPROBED, ask, compare_openings
+from netpersona.agent.verify.probing import Plan, ProbeRequest, plan
+from netpersona.agent.verify.requested import Requested, requested
+from netpersona.agent.verify.rows import Row
 from netpersona.datapath import DatapathError, Observation, Opened, Probe, Train
 from netpersona.kinds.persona import Persona, PersonaError, from_mapping
 from netpersona.kinds.units import Duration, Lifetime
@@ -35,7 +35,7 @@ class Probing(Protocol):
         self, attachment: int, trains: Sequence[Train], *, settle_ns: int, stopped: Callable[[], bool]
     ) -> Mapping[str, Sequence[Probe]]: ...
 
-    def judged(
+    def verdicts(
         self, attachment: int, packets: Sequence[tuple[str, bytes]], *, stopped: Callable[[], bool]
     ) -> Sequence[Opened | None]: ...
 
@@ -109,7 +109,7 @@ class Verifier:
         persona = _persona(charge)
         if persona is None:
             return _failed(f"{workload_id} wears no persona; assign one first")
-        measurement = Measurement(self._prober, self._observe, charge, persona, _wish(document), stop)
+        measurement = Measurement(self._prober, self._observe, charge, persona, _request(document), stop)
         takes_s = measurement.plan.lasts_ns / 1e9
         await self._tell(workload_id, number, {"state": "running", "takes_s": round(takes_s, 2)})
         try:
@@ -130,7 +130,7 @@ class Measurement:
         observe: Callable[[int], Observation],
         charge: Charge,
         persona: Persona,
-        wish: Wish,
+        request: ProbeRequest,
         stop: Event,
     ) -> None:
         assert charge.hold is not None
@@ -141,7 +141,7 @@ class Measurement:
             "egress": requested(persona.egress, persona.mtu),
             "ingress": requested(persona.ingress, persona.mtu),
         }
-        self.plan: Plan = plan(self._wanted, wish)
+        self.plan: Plan = plan(self._wanted, request)
         self._disturbed = False
 
     def rows(self) -> Iterator[Row]:
@@ -150,10 +150,10 @@ class Measurement:
         trains, alone = self._send(self.plan.trains, self.plan.settle_ns)
         bursts, silent = self._send(self.plan.bursts, self.plan.drain_ns)
         for direction, wanted in self._wanted.items():
-            yield from judge(direction, wanted, trains[direction], alone=alone[direction])
+            yield from compare(direction, wanted, trains[direction], alone=alone[direction])
             if wanted.rate_bps:
                 burst = bursts.get(direction, ())
-                yield judge_rate(direction, wanted, burst, alone=silent.get(direction, True))
+                yield compare_rate(direction, wanted, burst, alone=silent.get(direction, True))
 
     def message(self) -> str:
         """What the rows do not say."""
@@ -168,9 +168,9 @@ class Measurement:
     def _openings(self) -> Iterator[Row]:
         asked = ask(self._persona)
         packets = [(question.direction, question.packet) for question in asked if question.packet]
-        answers = iter(self._prober.judged(self._attachment, packets, stopped=self._is_over))
+        answers = iter(self._prober.verdicts(self._attachment, packets, stopped=self._is_over))
         self._check()
-        yield from judge_openings(asked, [next(answers) if question.packet else None for question in asked])
+        yield from compare_openings(asked, [next(answers) if question.packet else None for question in asked])
 
     def _send(
         self, trains: Sequence[Train], settle_ns: int
@@ -201,9 +201,9 @@ def _is_alone(train: Train, before: Observation, after: Observation) -> bool:
     return bool(packets <= OWN_SHARE * train.count and size <= OWN_SHARE * train.count * train.length)
 
 
-def _wish(document: Mapping[str, Any]) -> Wish:
+def _request(document: Mapping[str, Any]) -> ProbeRequest:
     probes, interval = document.get("probes"), document.get("interval")
-    return Wish(
+    return ProbeRequest(
         int(probes) if probes is not None else None,
         int(Duration.parse(interval)) if interval is not None else None,
         int(Lifetime.parse(document.get("at_most") or "60s")),

@@ -3,12 +3,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from tests.unit.agent.links import link, travel, wanted
+from tests.unit.agent.verify.links import link, travel, wanted
 
-from netpersona.agent.judge import CORRELATION, judge, judge_rate
-from netpersona.agent.probing import Wish, plan
-from netpersona.agent.requested import requested
-from netpersona.agent.rows import Row
+from netpersona.agent.verify.comparison import CORRELATION, compare, compare_rate
+from netpersona.agent.verify.probing import ProbeRequest, plan
+from netpersona.agent.verify.requested import requested
+from netpersona.agent.verify.rows import Row
 from netpersona.datapath import Probe, Train
 from netpersona.kinds.persona.conditions import Link
 
@@ -24,8 +24,8 @@ def by_quantity(rows: Iterable[Row]) -> dict[str, Row]:
 def verdicts(asked: Link, done: Link, train: Train | None = None, *, seed: int = 1) -> dict[str, str | None]:
     """Of a link that does `done` where `asked` was asked; by default with as many probes as are sent then."""
     meant = requested(asked)
-    sent = train or plan({"egress": meant}, Wish()).trains[0]
-    return {row.quantity: row.verdict for row in judge("egress", meant, travel(done, sent, seed))}
+    sent = train or plan({"egress": meant}, ProbeRequest()).trains[0]
+    return {row.quantity: row.verdict for row in compare("egress", meant, travel(done, sent, seed))}
 
 
 ASKED: dict[str, tuple[dict[str, Any], int]] = {
@@ -101,7 +101,7 @@ def test_half_or_twice_of_what_was_asked_is_caught_with_the_usual_probes(
 
 def test_values_are_shown_in_the_unit_of_the_row() -> None:
     asked = link(latency="100ms", jitter="5ms", distribution="normal")
-    rows = by_quantity(judge("egress", requested(asked), travel(asked, PLAIN, 1)))
+    rows = by_quantity(compare("egress", requested(asked), travel(asked, PLAIN, 1)))
     assert rows["delay"].achieved == pytest.approx(100, abs=1)
     assert rows["delay"].unit == "ms"
     assert rows[JITTER].achieved == pytest.approx(5, rel=0.2)
@@ -161,7 +161,7 @@ def test_copies_that_may_overtake_do_not_count_for_the_delay() -> None:
         else p
         for p in travel(link(**asked), PLAIN, 1)
     ]
-    assert by_quantity(judge("egress", wanted(**asked), first))["delay"].verdict == "yes"
+    assert by_quantity(compare("egress", wanted(**asked), first))["delay"].verdict == "yes"
 
 
 CORRELATED = {"latency": "40ms", "jitter": "10ms", "distribution": "normal", "correlation": "25%"}
@@ -172,11 +172,11 @@ def test_correlation_is_judged_by_what_order_makes_of_it(interval_ms: int) -> No
     """25 % asked, and far more at this packet rate: not the persona's fault."""
     train = Train("egress", 2000, interval_ms * MS)
     probes = travel(link(**CORRELATED), train, 1)
-    row = by_quantity(judge("egress", wanted(**CORRELATED), probes))[CORRELATION]
+    row = by_quantity(compare("egress", wanted(**CORRELATED), probes))[CORRELATION]
     assert row.verdict == "yes"
     assert isinstance(row.requested, float)
     assert row.requested > 0.3
-    disturbed = by_quantity(judge("egress", wanted(**CORRELATED), probes, alone=False))
+    disturbed = by_quantity(compare("egress", wanted(**CORRELATED), probes, alone=False))
     assert disturbed[CORRELATION].verdict is None
 
 
@@ -188,26 +188,26 @@ def burst(bits_a_second: float, count: int = 300, *, offered: float = 2.0) -> li
 
 @pytest.mark.parametrize(("rate", "verdict"), [(1e6, "yes"), (1.2e6, "no"), (0.8e6, "no"), (0.5e6, "no")])
 def test_a_rate_is_judged_by_a_burst(rate: float, verdict: str) -> None:
-    assert judge_rate("egress", wanted(bandwidth="1mbit"), burst(rate)).verdict == verdict
+    assert compare_rate("egress", wanted(bandwidth="1mbit"), burst(rate)).verdict == verdict
 
 
 def test_a_burst_that_we_could_not_send_fast_enough_says_nothing() -> None:
     asked = wanted(bandwidth="1mbit")
-    assert judge_rate("egress", asked, burst(1e6, offered=1.1)).verdict == "too few"
-    assert judge_rate("egress", asked, burst(1e6, count=5)).verdict == "too few"
-    assert judge_rate("egress", asked, []).verdict == "too few"
+    assert compare_rate("egress", asked, burst(1e6, offered=1.1)).verdict == "too few"
+    assert compare_rate("egress", asked, burst(1e6, count=5)).verdict == "too few"
+    assert compare_rate("egress", asked, []).verdict == "too few"
 
 
 def test_the_share_that_the_workload_took_is_not_missed() -> None:
     asked = wanted(bandwidth="1mbit")
-    assert judge_rate("egress", asked, burst(0.8e6), alone=False).verdict is None
-    assert judge_rate("egress", asked, burst(1.2e6), alone=False).verdict == "no"
+    assert compare_rate("egress", asked, burst(0.8e6), alone=False).verdict is None
+    assert compare_rate("egress", asked, burst(1.2e6), alone=False).verdict == "no"
 
 
 def test_jitter_may_shift_the_ends_of_a_burst() -> None:
     conditions = {"bandwidth": "1mbit", "latency": "500ms", "jitter": "60ms", "distribution": "normal"}
-    assert judge_rate("egress", wanted(bandwidth="1mbit"), burst(0.95e6)).verdict == "no"
-    assert judge_rate("egress", wanted(**conditions), burst(0.95e6)).verdict == "yes"
+    assert compare_rate("egress", wanted(bandwidth="1mbit"), burst(0.95e6)).verdict == "no"
+    assert compare_rate("egress", wanted(**conditions), burst(0.95e6)).verdict == "yes"
 
 
 def test_what_the_bucket_let_through_at_once_is_not_the_rate() -> None:
@@ -217,4 +217,4 @@ def test_what_the_bucket_let_through_at_once_is_not_the_rate() -> None:
         Probe(n, n * gap_ns // 2, (max(n * gap_ns // 2, (n - start // 2) * gap_ns),), False, 1400)
         for n in range(200)
     ]
-    assert judge_rate("egress", asked, probes).verdict == "yes"
+    assert compare_rate("egress", asked, probes).verdict == "yes"
