@@ -1,7 +1,7 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test check lint test-rust test-python test-netns bench soak docs lock fmt clean
+.PHONY: help setup build demo test check lint test-rust test-python test-netns bench soak docs layout lock fmt clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,8 +45,8 @@ lint: $(STAMP)/venv ## format, lint, types, layers
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 
-test-rust: $(STAMP)/venv ## unit, property and statistical tests of the engine
-	cargo test --locked --quiet -p netpersona-engine
+test-rust: $(STAMP)/venv ## unit, property and statistical tests of the crates
+	cargo test --locked --quiet --workspace
 
 test-python: build ## unit, property and API tests
 	$(BIN)/pytest -q tests/unit tests/property tests/api
@@ -63,6 +63,9 @@ soak: build    ## three minutes of switches, load, restarts and kills at once
 docs: build     ## make the reference pages and the README's picture again
 	$(BIN)/python -m lab.reference
 	$(BIN)/python -m lab.picture
+
+layout: $(STAMP)/venv ## make the Python of bpf/layout.h again
+	$(BIN)/python -m lab.layout
 
 lock:           ## write requirements/dev.txt and Cargo.lock anew
 	uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header --no-annotate \

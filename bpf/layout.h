@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The memory that the kernel programs, the engine and the agent share.
  *
- * This header is the source of truth. engine/src/layout.rs and
- * src/netpersona/kinds/persona/layout.py mirror it, and tests compare their sizes
- * and offsets with the ones the compiler reports for this file.
+ * This header is the one source: engine/layout makes Rust of it when it is built, and
+ * `make layout` Python (src/netpersona/kinds/persona/layout.py).
  *
  * All integers are in host order unless a name ends in _be. Times are
  * CLOCK_MONOTONIC nanoseconds. Directions are the workload's: egress is what
@@ -14,7 +13,22 @@
 
 #include <linux/types.h>
 
-#define NP_LAYOUT_VERSION 2
+/* Each map is pinned under its name and the version of its layout. Raise a
+ * version when what the map holds changes. What is only counted starts anew
+ * then; the other maps hold what is enforced, so that `up` asks for `down`. */
+#define NP_BINDINGS_VERSION 3
+#define NP_LANES_VERSION 3        /* and of the detour header */
+#define NP_ENGINE_STATE_VERSION 3
+#define NP_POLICIES_VERSION 3
+#define NP_CONDITIONS_VERSION 3
+#define NP_ATTACHMENTS_VERSION 3
+#define NP_FLOWS_VERSION 3
+#define NP_FRAGMENTS_VERSION 3
+#define NP_BUILD_VERSION 3
+#define NP_COUNTERS_VERSION 3     /* from here on: only counted */
+#define NP_LANE_STATS_VERSION 3
+#define NP_ENGINE_STATS_VERSION 3
+#define NP_PROBES_VERSION 3
 
 /* Documented bounds. Index 0 is never used for an attachment; slot 0 is the
  * null persona (everything passes, nothing is counted against a rule). */
@@ -316,6 +330,12 @@ struct np_probe_event {
 	__u32 verdict;            /* of an opening: reason (order of np_counters) | queue << 8 */
 	__u32 zero;
 	__u8 head[NP_PROBE_HEAD]; /* first bytes of the frame */
+};
+
+/* ---- map `build`: who pinned the programs; written by the loader ----------- */
+
+struct np_build {
+	__u64 programs;           /* hash of the object file; 0: not yet complete */
 };
 
 /* Attachment of an interface: map `attachments`, hash by ifindex. */

@@ -27,13 +27,6 @@ NP_SHARED_ARRAY(conditions, struct np_conditions, NP_MAX_SLOTS);
 NP_SHARED_ARRAY(lane_stats, struct np_lane_stats, NP_MAX_ATTACHMENTS * 2);
 NP_SHARED_ARRAY(engine_stats, struct np_engine_stats, 1);
 
-/* Who made these pins: maps are adopted again only under the same layout
- * version, programs only if they are the same. Written by the loader. */
-struct np_build {
-	__u32 layout_version;
-	__u32 reserved;
-	__u64 programs; /* hash of the object file */
-};
 NP_SHARED_ARRAY(build, struct np_build, 1);
 
 struct {

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.dressed import Dressed
-from netpersona.datapath.kernel import DETOUR_TAP, pins_path
+from netpersona.datapath.kernel import DETOUR_TAP, map_pin
 
 SOURCES = Path(__file__).parent
 BUILT = SOURCES.parent / "build" / "lab"
@@ -27,7 +27,7 @@ def tool(name: str) -> Path:
 def reflecting(host: Dressed) -> Iterator[int]:
     """The bare reflector in the engine's place; its process id. The engine is back afterwards."""
     host.stop_engine()
-    pin = pins_path(host.run_dir) / "engine_state"
+    pin = map_pin(host.run_dir, "engine_state")
     program = host.lab.host.command(str(tool("reflector")), DETOUR_TAP, str(pin))
     with subprocess.Popen(program) as process:
         try:

@@ -13,6 +13,7 @@ use crate::layout::{
     MAX_SLOTS, POLICY_FAIL_CLOSED,
 };
 use crate::shm::Shared;
+use netpersona_layout::pins::Pins;
 
 /// Lanes there can be: one per attachment and direction.
 pub const MAX_LANES: usize = MAX_ATTACHMENTS * 2;
@@ -30,11 +31,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Maps the maps pinned in a directory under the names of `bpf/layout.h`.
+    /// Maps the maps pinned in a directory, in the layout of this build.
     ///
     /// # Errors
     /// What opening or mapping one of them says; `ENOENT` if it is not pinned there.
-    pub fn open(pins: &Path) -> io::Result<Self> {
+    pub fn open(root: &Path) -> io::Result<Self> {
+        let pins = &Pins::new(root);
         Ok(Self {
             bindings: open(pins, "bindings", MAX_ATTACHMENTS)?,
             policies: open(pins, "policies", MAX_SLOTS)?,
@@ -118,8 +120,8 @@ impl Memory {
     }
 }
 
-fn open<T: Pod>(pins: &Path, name: &str, count: usize) -> io::Result<Shared<T>> {
-    let path = pins.join(name);
+fn open<T: Pod>(pins: &Pins, name: &str, count: usize) -> io::Result<Shared<T>> {
+    let path = pins.map(name);
     Shared::open(&path, count)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

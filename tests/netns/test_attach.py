@@ -24,6 +24,7 @@ from netpersona.datapath import (
     management_reason,
     remove,
 )
+from netpersona.datapath.kernel import map_pin
 from netpersona.kinds.persona import CompiledPersona, compile_persona, from_mapping
 
 pytestmark = pytest.mark.netns
@@ -151,19 +152,56 @@ def test_another_process_adopts_what_is_pinned(network: Lab, run_dir: Path, tcx:
     assert not pings(network)
 
 
+def stand_in(network: Lab, pin: Path) -> None:
+    """A map of another layout."""
+    create = ("bpftool", "map", "create", str(pin), "type", "array", "key", "4", "value", "8")
+    network.host.run(*create, "entries", "1", "name", "other")
+
+
 def test_pins_of_another_layout_are_refused_and_can_be_removed(network: Lab, run_dir: Path) -> None:
     before = traces(network)
     datapath = KernelDatapath.open(run_dir)
-    pin = datapath.pins / "lanes"
+    pin = map_pin(run_dir, "lanes")
     datapath.close()
     pin.unlink()
     (datapath.pins / "prog_np_probe").unlink()  # or nothing would be loaded, and nothing compared
-    create = ("bpftool", "map", "create", str(pin), "type", "array", "key", "4", "value", "8")
-    network.host.run(*create, "entries", "1", "name", "lanes")
-    with pytest.raises(Incompatible, match=r"lanes was made by another version.*netpersona down"):
+    stand_in(network, pin)
+    with pytest.raises(Incompatible, match=r"lanes_v\d+ was made by another version.*netpersona down"):
         KernelDatapath.open(run_dir)
     remove(run_dir)
     assert traces(network) == before
+
+
+@pytest.mark.parametrize("other", ["bindings", "bindings_v2", "flows_v99"])
+def test_what_another_build_enforces_is_refused(network: Lab, run_dir: Path, other: str) -> None:
+    before = traces(network)
+    datapath = KernelDatapath.open(run_dir)
+    datapath.close()
+    stand_in(network, datapath.pins / other)
+    with pytest.raises(Incompatible, match=rf"{other} was made by another version.*netpersona down"):
+        KernelDatapath.open(run_dir)
+    assert map_pin(run_dir, "counters").exists(), "nothing is half done"
+    remove(run_dir)
+    assert traces(network) == before
+
+
+def test_a_layout_of_counts_that_changed_starts_them_anew_and_enforcement_goes_on(
+    network: Lab, run_dir: Path
+) -> None:
+    first = KernelDatapath.open(run_dir)
+    attachment = first.attach("w0", Facing.WORKLOAD)
+    generation = first.switch(attachment, first.install(compiled(default_action="drop")))
+    assert not pings(network)
+    assert first.observe(attachment).egress.dropped_default.packets
+    first.close()
+    counters = map_pin(run_dir, "counters")
+    counters.rename(counters.with_name("counters_v1"))  # as an older build had it
+    second = KernelDatapath.open(run_dir)
+    assert not counters.with_name("counters_v1").exists()
+    assert second.binding(attachment).generation == generation
+    assert not second.observe(attachment).egress.dropped_default.packets
+    assert not pings(network)
+    assert second.observe(attachment).egress.dropped_default.packets
 
 
 class Dying:

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use bytemuck::{bytes_of, pod_read_unaligned, Pod};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
-use netpersona_engine::attach::{self, Hook, Mechanism};
-use netpersona_engine::bindings::{self, Word};
-use netpersona_engine::counters;
-use netpersona_engine::layout::{
-    self, Attachment, Conditions, Counters, EngineState, EngineStats, LaneShared, LaneStats, Policy,
+use netpersona_layout::bindings::{self, Word};
+use netpersona_layout::counters;
+use netpersona_layout::numbers::Numbers;
+use netpersona_layout::pins::Pins;
+use netpersona_layout::shm::{now_ns, Shared};
+use netpersona_layout::{
+    self as layout, Attachment, Conditions, Counters, EngineState, EngineStats, LaneShared,
+    LaneStats, Policy,
 };
-use netpersona_engine::loader::{self, LoadError, Pins};
-use netpersona_engine::numbers::Numbers;
-use netpersona_engine::shm::{now_ns, Shared};
+use netpersona_programs::attach::{self, Hook, Mechanism};
+use netpersona_programs::loader::{self, LoadError};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;

@@ -6,11 +6,25 @@ mod kernel;
 mod probes;
 mod records;
 
+use std::path::PathBuf;
+
+use netpersona_layout::pins::{Pins, MAPS};
+use netpersona_layout::shm;
+use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 
 #[pyfunction]
 fn now_ns() -> u64 {
-    netpersona_engine::shm::now_ns()
+    shm::now_ns()
+}
+
+/// Where a map is pinned, in the layout of this build. KeyError if there is none of that name.
+#[pyfunction]
+fn map_pin(bpffs: PathBuf, name: &str) -> PyResult<PathBuf> {
+    if MAPS.iter().all(|map| map.0 != name) {
+        return Err(PyKeyError::new_err(name.to_owned()));
+    }
+    Ok(Pins::new(&bpffs).map(name))
 }
 
 #[pymodule]
@@ -23,6 +37,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(kernel::load, module)?)?;
     module.add_function(wrap_pyfunction!(records::layout, module)?)?;
     module.add_function(wrap_pyfunction!(now_ns, module)?)?;
+    module.add_function(wrap_pyfunction!(map_pin, module)?)?;
     module.add(
         "Incompatible",
         module.py().get_type::<kernel::Incompatible>(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytemuck::pod_read_unaligned;
 use libbpf_rs::{ErrorKind, MapHandle, RingBuffer, RingBufferBuilder};
-use netpersona_engine::layout::ProbeEvent;
-use netpersona_engine::loader::Pins;
+use netpersona_layout::pins::Pins;
+use netpersona_layout::ProbeEvent;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;

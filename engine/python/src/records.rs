@@ -1,6 +1,6 @@
 //! Shared records as Python dictionaries.
 
-use netpersona_engine::layout as shared;
+use netpersona_layout as shared;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -20,7 +20,6 @@ pub(crate) use record;
 pub fn layout(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let sizes = PyDict::new(py);
     for (name, value) in [
-        ("NP_LAYOUT_VERSION", shared::LAYOUT_VERSION as usize),
         ("NP_MAX_ATTACHMENTS", shared::MAX_ATTACHMENTS),
         ("NP_MAX_SLOTS", shared::MAX_SLOTS),
         ("NP_MAX_FLOWS", shared::MAX_FLOWS),

@@ -47,6 +47,11 @@ def pins_path(run_dir: Path) -> Path:
     return run_dir / "bpf"
 
 
+def map_pin(run_dir: Path, name: str) -> Path:
+    """Where a map of bpf/layout.h is pinned, in the layout of this build. KeyError for an unknown name."""
+    return Path(_engine.map_pin(pins_path(run_dir), name))
+
+
 class KernelDatapath:
     """See `Datapath`. `switch` may be called from any thread.
 

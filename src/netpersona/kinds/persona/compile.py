@@ -107,7 +107,7 @@ def _match(protocol: str, source: Network | None, destination: Network | None) -
             compiled.family = prefix.version
             setattr(compiled, f"{name}_prefix", prefix.prefixlen)
             packed = prefix.network_address.packed.ljust(16, b"\0")
-            setattr(compiled, f"{name}_be", type(compiled.source_be)(*packed))
+            setattr(compiled, f"{name}_be", type(compiled.source_be).from_buffer_copy(packed))
     if protocol == "icmp" and compiled.family == 6:
         compiled.protocol = PROTOCOLS["icmpv6"]
     return compiled

@@ -1,25 +1,20 @@
-"""Mirror of the slot structures of bpf/layout.h; a test compares sizes and offsets with the compiler's."""
+"""The structures of a slot, made of bpf/layout.h by `make layout`, so edit that."""
 
 from __future__ import annotations
 
 from ctypes import Structure, c_double, c_uint8, c_uint16, c_uint32, c_uint64
 
-VERSION = 2
-
 MAX_RULES = 128
 MAX_PROFILE_RULES = 32
 MAX_QUEUES = 16
 DELAY_POINTS = 256
-
 EGRESS = 0
 INGRESS = 1
-
 MATCH_EGRESS = 1
 MATCH_INGRESS = 2
 FORWARD = 0
 DROP = 1
 QUEUE_DEFAULT = 255
-
 POLICY_CONDITIONS_EGRESS = 1
 POLICY_CONDITIONS_INGRESS = 2
 POLICY_FAIL_CLOSED = 4
@@ -27,15 +22,12 @@ POLICY_KEEP_FLOWS = 8
 POLICY_PROFILE = 16
 POLICY_TRACK = 32
 NO_DSCP = 255
-
 LOSS_NONE = 0
 LOSS_BERNOULLI = 1
 LOSS_GILBERT_ELLIOTT = 2
 LOSS_FOUR_STATE = 3
-
 LINK_ORDER_FREE = 1
 LINK_ACTIVE = 2
-
 IN_FLIGHT_KEEP = 0
 IN_FLIGHT_DRAIN = 1
 IN_FLIGHT_FLUSH = 2
@@ -57,8 +49,8 @@ class Rule(Structure):
         ("port_high", c_uint16),
         ("source_port_low", c_uint16),
         ("source_port_high", c_uint16),
-        ("source_be", c_uint8 * 16),
-        ("destination_be", c_uint8 * 16),
+        ("source_be", c_uint32 * 4),
+        ("destination_be", c_uint32 * 4),
     )
 
 
@@ -76,27 +68,47 @@ class Policy(Structure):
         ("rule_count", c_uint32),
         ("profile_count", c_uint32),
         ("reserved2", c_uint32),
-        ("queue_priority", c_uint8 * MAX_QUEUES),
-        ("rules", Rule * (MAX_RULES + MAX_PROFILE_RULES)),
+        ("queue_priority", c_uint8 * 16),
+        ("rules", Rule * 160),
+    )
+
+
+class Queue(Structure):
+    """struct np_queue"""
+
+    _fields_ = (
+        ("length", c_uint32),
+        ("priority", c_uint8),
+        ("reserved", c_uint8 * 3),
+    )
+
+
+class Chance(Structure):
+    """struct np_chance"""
+
+    _fields_ = (
+        ("probability", c_double),
+        ("correlation", c_double),
     )
 
 
 class Loss(Structure):
     """struct np_loss"""
 
-    _fields_ = (("model", c_uint32), ("reserved", c_uint32), ("p", c_double * 6))
-
-
-class Chance(Structure):
-    """struct np_chance"""
-
-    _fields_ = (("probability", c_double), ("correlation", c_double))
+    _fields_ = (
+        ("model", c_uint32),
+        ("reserved", c_uint32),
+        ("p", c_double * 6),
+    )
 
 
 class DelayPoint(Structure):
     """struct np_delay_point"""
 
-    _fields_ = (("p", c_uint32), ("x", c_uint32))
+    _fields_ = (
+        ("p", c_uint32),
+        ("x", c_uint32),
+    )
 
 
 class Delay(Structure):
@@ -110,7 +122,7 @@ class Delay(Structure):
         ("correlation", c_double),
         ("points", c_uint32),
         ("reserved", c_uint32),
-        ("table", DelayPoint * DELAY_POINTS),
+        ("table", DelayPoint * 256),
     )
 
 
@@ -131,12 +143,6 @@ class Link(Structure):
     )
 
 
-class Queue(Structure):
-    """struct np_queue"""
-
-    _fields_ = (("length", c_uint32), ("priority", c_uint8), ("reserved", c_uint8 * 3))
-
-
 class Conditions(Structure):
     """struct np_conditions"""
 
@@ -144,6 +150,6 @@ class Conditions(Structure):
         ("seed", c_uint64),
         ("in_flight", c_uint32),
         ("mtu", c_uint32),
-        ("queue", Queue * MAX_QUEUES),
+        ("queue", Queue * 16),
         ("link", Link * 2),
     )

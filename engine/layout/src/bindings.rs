@@ -5,8 +5,8 @@ use std::mem::offset_of;
 use std::path::Path;
 use std::sync::atomic::{fence, Ordering};
 
-use crate::layout::{self, Binding, Lease};
 use crate::shm::Shared;
+use crate::{Binding, Lease};
 
 /// A binding word apart: `generation << 32 | slot`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Bindings {
     /// # Errors
     /// What [`Shared::open`] says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Shared::open(path, layout::MAX_ATTACHMENTS).map(Self::new)
+        Shared::open(path, crate::MAX_ATTACHMENTS).map(Self::new)
     }
 
     /// Put `attachment` under `slot`, for the next packet on. With `expires_ns` (`CLOCK_MONOTONIC`,
@@ -152,7 +152,7 @@ fn lease_offset(generation: u32) -> usize {
 
 /// Active generations are even: half of one tells how long ago a lease was written.
 fn lease_index(generation: u32) -> usize {
-    generation as usize / 2 % layout::LEASES
+    generation as usize / 2 % crate::LEASES
 }
 
 #[cfg(test)]
@@ -235,11 +235,11 @@ mod tests {
     fn placing_does_not_touch_the_word() {
         let bindings = bindings();
         bindings.switch(1, 7, 0, 0);
-        bindings.place(1, 42, layout::FACING_NETWORK);
+        bindings.place(1, 42, crate::FACING_NETWORK);
         let binding = bindings.read(1);
         assert_eq!(
             (binding.ifindex, binding.facing),
-            (42, layout::FACING_NETWORK)
+            (42, crate::FACING_NETWORK)
         );
         assert_eq!(Word::unpack(binding.active).slot, 7);
     }

@@ -1,52 +1,18 @@
 //! Loads the kernel programs and pins them and their maps, or adopts what is pinned already.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use bytemuck::{Pod, Zeroable};
 use libbpf_rs::{MapCore, MapHandle, MapInfo, ObjectBuilder, OpenMapMut, PrintLevel};
+use netpersona_layout::pins::{named, Holds, Pins, MAPS};
+use netpersona_layout::shm::Shared;
+use netpersona_layout::Build;
 
-use crate::layout;
 use crate::object;
-use crate::shm::Shared;
-
-/// `struct np_build` of `bpf/maps.h`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-struct Build {
-    layout_version: u32,
-    reserved: u32,
-    programs: u64,
-}
-
-/// Where things are pinned on a bpffs of our own.
-#[derive(Debug, Clone)]
-pub struct Pins(PathBuf);
-
-impl Pins {
-    #[must_use]
-    pub fn new(root: &Path) -> Self {
-        Self(root.to_owned())
-    }
-
-    #[must_use]
-    pub fn map(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    #[must_use]
-    pub fn program(&self, name: &str) -> PathBuf {
-        self.0.join(format!("prog_{name}"))
-    }
-
-    #[must_use]
-    pub fn link(&self, name: &str) -> PathBuf {
-        self.0.join(format!("link_{name}"))
-    }
-}
 
 #[derive(Debug)]
 pub enum LoadError {
@@ -83,16 +49,19 @@ impl std::error::Error for LoadError {}
 
 /// Make sure that maps and programs of this build are pinned under `root`, a bpffs.
 ///
-/// Maps that are pinned there are adopted with all they hold. Programs are replaced if they are not
-/// those of this build; links and filters keep running the old ones until they are attached again.
+/// Maps that are pinned there are adopted with all they hold; those that only count start anew where
+/// their layout has changed. Programs are replaced if they are not those of this build; links and
+/// filters keep running the old ones, on the old counters, until they are attached again.
 ///
 /// # Errors
 /// [`LoadError::Incompatible`] if pins have another layout, [`LoadError::Kernel`] if the kernel
 /// refuses.
 pub fn load(root: &Path) -> Result<Pins, LoadError> {
     let pins = Pins::new(root);
-    let before = pinned_build(&pins)?;
-    if before.is_some_and(|build| build.programs == object::hash()) && all_pinned(&pins) {
+    for pin in outdated(&pins)? {
+        fs::remove_file(&pin).map_err(|source| LoadError::Memory { pin, source })?;
+    }
+    if all_pinned(&pins) && open_build(&pins)?.read(0).programs == object::hash() {
         return Ok(pins);
     }
     LOG.lock()
@@ -187,10 +156,36 @@ fn adopt(pins: &Pins, map: &mut OpenMapMut<'_>) -> Result<(), LoadError> {
     map.reuse_pinned_map(&path).map_err(unreadable())
 }
 
+/// The pins of counts in another layout than this build's.
+fn outdated(pins: &Pins) -> Result<Vec<PathBuf>, LoadError> {
+    let unreadable = |source| LoadError::Memory {
+        pin: pins.root().to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(pins.root()).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let Some((map, version)) = entry.file_name().to_str().and_then(named) else {
+            continue;
+        };
+        let (_, known, holds) = MAPS.iter().find(|of| of.0 == map).expect("named by it");
+        if version == *known {
+            continue;
+        }
+        let pin = entry.path();
+        if *holds == Holds::State {
+            let reason = format!("its layout has version {version}, not {known}");
+            return Err(LoadError::Incompatible { pin, reason });
+        }
+        found.push(pin);
+    }
+    Ok(found)
+}
+
 fn all_pinned(pins: &Pins) -> bool {
-    object::PROGRAMS
-        .iter()
-        .all(|name| pins.program(name).exists())
+    let maps = MAPS.iter().map(|map| pins.map(map.0));
+    let programs = object::PROGRAMS.iter().map(|name| pins.program(name));
+    maps.chain(programs).all(|pin| pin.exists())
 }
 
 fn open_build(pins: &Pins) -> Result<Shared<Build>, LoadError> {
@@ -198,28 +193,8 @@ fn open_build(pins: &Pins) -> Result<Shared<Build>, LoadError> {
     Shared::open(&pin, 1).map_err(|source| LoadError::Memory { pin, source })
 }
 
-fn pinned_build(pins: &Pins) -> Result<Option<Build>, LoadError> {
-    let pin = pins.map("build");
-    if !pin.exists() {
-        return Ok(None);
-    }
-    let build = open_build(pins)?.read(0);
-    // 0: a load that was cut short before `note_build`
-    if build.layout_version != layout::LAYOUT_VERSION && build.layout_version != 0 {
-        let reason = format!(
-            "layout version {}, not {}",
-            build.layout_version,
-            layout::LAYOUT_VERSION
-        );
-        return Err(LoadError::Incompatible { pin, reason });
-    }
-    Ok(Some(build))
-}
-
 fn note_build(pins: &Pins) -> Result<(), LoadError> {
     let build = Build {
-        layout_version: layout::LAYOUT_VERSION,
-        reserved: 0,
         programs: object::hash(),
     };
     open_build(pins)?.write(0, &build);

@@ -3,7 +3,7 @@
 use bytemuck::Zeroable;
 
 use crate::bindings::is_newer;
-use crate::layout::{Counters, Tally};
+use crate::{Counters, Tally};
 
 /// The sum over CPUs; the proof of application is that of the newest generation any of them saw.
 #[must_use]

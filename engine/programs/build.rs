@@ -4,10 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const SOURCE: &str = "../bpf/policy.bpf.c";
+const SOURCE: &str = "../../bpf/policy.bpf.c";
 
 fn main() {
-    println!("cargo:rerun-if-changed=../bpf");
+    println!("cargo:rerun-if-changed=../../bpf");
     println!("cargo:rerun-if-env-changed=CLANG");
     let output = PathBuf::from(variable("OUT_DIR")).join("policy.bpf.o");
     let clang = env::var("CLANG").unwrap_or_else(|_| "clang".into());

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use libbpf_sys as sys;
 
-use crate::loader::Pins;
-use crate::shm::pinned;
+use netpersona_layout::pins::Pins;
+use netpersona_layout::shm::pinned;
 
 /// Our filters on a clsact qdisc; `tc filter show` lists them as `pref 20048 handle 0x4e50`.
 const FILTER_HANDLE: u32 = 0x4e50;

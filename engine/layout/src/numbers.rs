@@ -12,9 +12,9 @@ use std::mem::offset_of;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::layout::{Binding, LaneShared, LaneStats, MAX_ATTACHMENTS, REUSE_NS};
-use crate::loader::Pins;
+use crate::pins::Pins;
 use crate::shm::Shared;
+use crate::{Binding, LaneShared, LaneStats, MAX_ATTACHMENTS, REUSE_NS};
 
 /// Lives are told apart by their number and by how many the number had, as far as 32 bits go.
 const LIVES_SHIFT: u32 = MAX_ATTACHMENTS.ilog2();

@@ -2,8 +2,8 @@
 
 use libbpf_rs::libbpf_sys::bpf_insn;
 use libbpf_rs::ObjectBuilder;
-use netpersona_engine::layout::LaneShared;
-use netpersona_engine::object;
+use netpersona_layout::LaneShared;
+use netpersona_programs::object;
 use std::mem::offset_of;
 
 const LOAD_DOUBLE: u8 = 0x79; // BPF_LDX | BPF_MEM | BPF_DW
