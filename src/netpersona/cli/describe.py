@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netpersona.cli import completion, traffic
+from netpersona.cli import completion
 from netpersona.cli.errors import CliError, unknown_name
 from netpersona.cli.force import require_known
 from netpersona.cli.output import Format, Output, View, emit, plain_table, say
 from netpersona.cli.revisions import find_persona, find_preset, get_persona, get_preset
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import expiry_of, moment_of, persona_of, place_of, state_of
+from netpersona.kinds import traffic
 
 if TYPE_CHECKING:
     from netpersona.cli.client import Api, JsonObject

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from netpersona.cli import traffic
 from netpersona.cli.errors import CliError, Unreachable, report, warn
 from netpersona.cli.force import doubts, engine_is_dead
 from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.settings import Settings, settings_of
 from netpersona.cli.tables import age_of, expiry_of, persona_of, phase_of, troubles
+from netpersona.kinds import traffic
 
 if TYPE_CHECKING:
     from netpersona.cli.client import JsonObject

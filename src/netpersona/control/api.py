@@ -26,7 +26,7 @@ from netpersona.control.routes import (
 )
 from netpersona.control.service import Service
 from netpersona.control.shortcut import Shortcut
-from netpersona.control.validation import said
+from netpersona.kinds.validation import said
 
 API_VERSION = "1.0"
 """Of the interface, not of the release."""

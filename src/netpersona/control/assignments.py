@@ -12,7 +12,7 @@ from netpersona.control.conditions import ALWAYS, Condition
 from netpersona.control.desk import PERSONAS, WORKLOADS, Desk
 from netpersona.control.documents import plan
 from netpersona.control.durations import lifetime
-from netpersona.control.models import AssignmentRequest, NewWorkload
+from netpersona.control.models import NewWorkload
 from netpersona.control.personas import Personas
 from netpersona.control.presets import preset
 from netpersona.control.problems import Conflict, Unprocessable
@@ -20,6 +20,7 @@ from netpersona.control.store import Put, Record
 from netpersona.control.wear import assigned, expired, released, worn_of
 from netpersona.control.workloads import Workloads
 from netpersona.kinds.shown import brief
+from netpersona.kinds.workload import AssignmentRequest
 
 LONGEST_SLEEP_S: Final = 60.0
 """Bounds how late a lease is noticed when the wall clock is set."""

@@ -16,8 +16,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from netpersona.control.documents import from_yaml
 from netpersona.control.problems import BadRequest, Detail, TooLarge, Unprocessable, UnsupportedMedia
-from netpersona.control.validation import escape, pointer, said
 from netpersona.kinds.shown import brief
+from netpersona.kinds.validation import escape, pointer, said
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -15,13 +15,14 @@ from netpersona.control.answers import BODY, answer, answers, body_of
 from netpersona.control.bodies import read_document
 from netpersona.control.conditions import Condition
 from netpersona.control.flat import flat_camel, flat_snake
-from netpersona.control.models import AssignmentRequest, FlatCamel, FlatSnake, WornCamel, WornSnake
+from netpersona.control.models import FlatCamel, FlatSnake, WornCamel, WornSnake
 from netpersona.control.openapi import CAMEL_SCHEMA, SNAKE_SCHEMA
 from netpersona.control.problems import NotFound, Unprocessable
 from netpersona.control.routes.common import PersonaId, ServiceOf, WorkloadId
 from netpersona.control.service import Service
 from netpersona.control.store import Record
 from netpersona.kinds.persona import Persona, from_mapping
+from netpersona.kinds.workload import AssignmentRequest
 
 router = APIRouter(tags=["older endpoints"])
 

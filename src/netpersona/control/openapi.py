@@ -11,7 +11,10 @@ from pydantic import BaseModel
 
 from netpersona.control import models
 from netpersona.control.examples import EXAMPLES
+from netpersona.kinds.host import HostReport
 from netpersona.kinds.persona import json_schema
+from netpersona.kinds.verification import VerificationRequest, VerificationResult
+from netpersona.kinds.workload import AssignmentRequest, StatusReport, WorkloadSpec
 
 _REF: Final = "#/components/schemas/{model}"
 PERSONA_SCHEMA: Final = {"$ref": "#/components/schemas/PersonaDocument"}
@@ -21,13 +24,13 @@ CAMEL_SCHEMA: Final = {"$ref": "#/components/schemas/DocumentFlatCamel"}
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     models.NewWorkload,
-    models.WorkloadSpec,
-    models.AssignmentRequest,
-    models.StatusReport,
+    WorkloadSpec,
+    AssignmentRequest,
+    StatusReport,
     models.StatusReports,
-    models.VerificationRequest,
-    models.VerificationResult,
-    models.HostReport,
+    VerificationRequest,
+    VerificationResult,
+    HostReport,
     models.ProblemDocument,
 )
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from netpersona.control.desk import VERIFICATIONS, Desk, room_for_one
 from netpersona.control.durations import duration_s
-from netpersona.control.models import VerificationRequest, VerificationResult
 from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.store import Change, Put, Record
 from netpersona.control.workloads import Workloads
 from netpersona.kinds.shown import brief
+from netpersona.kinds.verification import VerificationRequest, VerificationResult
 
 KEPT_BOUND: Final = 16
 """Verifications kept for each workload; the oldest goes first."""

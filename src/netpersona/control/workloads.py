@@ -7,11 +7,12 @@ from typing import Any
 
 from netpersona.control.conditions import ALWAYS, Condition
 from netpersona.control.desk import VERIFICATIONS, WORKLOADS, Desk
-from netpersona.control.models import NewWorkload, WorkloadSpec
+from netpersona.control.models import NewWorkload
 from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.statuses import Statuses
 from netpersona.control.store import Delete, Put, Record
 from netpersona.kinds.shown import brief
+from netpersona.kinds.workload import WorkloadSpec
 
 Dressed = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -27,3 +27,9 @@ class Frozen(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", ser_json_inf_nan="constants", use_attribute_docstrings=True
     )
+
+
+class Told(BaseModel):
+    """An immutable value that another process says; a newer one may say more, which is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")

@@ -1,9 +1,10 @@
-"""What the persona package raises.
+"""What kinds raise.
 
 Exception
 ├─ ValueError
-│   └─ Refused        one value that a unit or a model turns down; never leaves this package's loaders
-└─ PersonaError       a document that was refused, with every problem found in it
+│   └─ Refused         one value that a unit or a model turns down; never leaves this package's loaders
+└─ InvalidDocument     a document that was refused, with every problem found in it
+    └─ PersonaError    … of a persona
 """
 
 from __future__ import annotations
@@ -53,9 +54,13 @@ class Problem:
         return f"{head}; {self.remedy}" if self.remedy else head
 
 
-class PersonaError(Exception):
+class InvalidDocument(Exception):
     """A document was refused. `problems` holds all that is wrong with it, in document order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PersonaError(InvalidDocument):
+    """A persona was refused."""

@@ -10,10 +10,11 @@ from tests.unit.control.outcomes import planned, stored
 
 from netpersona.control import Service
 from netpersona.control.conditions import Condition
-from netpersona.control.models import AssignmentRequest, NewWorkload
+from netpersona.control.models import NewWorkload
 from netpersona.control.problems import Conflict, NotFound, PreconditionFailed, Unprocessable
 from netpersona.control.store import Record
 from netpersona.kinds.persona import presets
+from netpersona.kinds.workload import AssignmentRequest
 
 
 def run(story: Coroutine[Any, Any, Any]) -> Any:

@@ -9,9 +9,10 @@ import pytest
 from netpersona.control import FakeStore, Service
 from netpersona.control.conditions import Condition
 from netpersona.control.feed import Message
-from netpersona.control.models import NewWorkload, VerificationRequest, VerificationResult
+from netpersona.control.models import NewWorkload
 from netpersona.control.problems import Gone
 from netpersona.control.service import HOST_FEED
+from netpersona.kinds.verification import VerificationRequest, VerificationResult
 
 
 def told(messages: list[Message]) -> list[tuple[str, Any]]:

@@ -9,10 +9,11 @@ from tests.unit.control.outcomes import planned, stored
 
 from netpersona.control import FakeStore, Service
 from netpersona.control.conditions import Condition
-from netpersona.control.models import AssignmentRequest, NewWorkload
+from netpersona.control.models import NewWorkload
 from netpersona.control.personas import REVISIONS_BOUND
 from netpersona.control.problems import Conflict, NotFound, PreconditionRequired, Unprocessable
 from netpersona.control.store import EventType
+from netpersona.kinds.workload import AssignmentRequest
 
 ANY = Condition(if_match="*")
 

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from netpersona.control import Service
-from netpersona.control.models import NewWorkload, VerificationRequest, VerificationResult
+from netpersona.control.models import NewWorkload
 from netpersona.control.problems import Conflict, NotFound, Unprocessable
 from netpersona.control.verifications import KEPT_BOUND, verification_resource
+from netpersona.kinds.verification import VerificationRequest, VerificationResult
 
 
 async def ask(service: Service, **more: object) -> str:

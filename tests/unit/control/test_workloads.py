@@ -9,8 +9,9 @@ from tests.unit.control.outcomes import planned, stored
 from netpersona.control import Service
 from netpersona.control.bodies import validate
 from netpersona.control.conditions import Condition
-from netpersona.control.models import AssignmentRequest, NewWorkload, WorkloadSpec
+from netpersona.control.models import NewWorkload
 from netpersona.control.problems import Conflict, NotFound, PreconditionRequired, Unprocessable
+from netpersona.kinds.workload import AssignmentRequest, WorkloadSpec
 
 VM: dict[str, Any] = {"kind": "vm", "interface": "tap0"}
 ATTACHED: dict[str, Any] = {"phase": "attached", "applied_sequence": 0}
@@ -98,7 +99,7 @@ def test_a_namespace_is_a_name_or_a_path(netns: str) -> None:
 
 def test_deleting_forgets_status_and_verifications(service: Service) -> None:
     async def story() -> None:
-        from netpersona.control.models import VerificationRequest
+        from netpersona.kinds.verification import VerificationRequest
 
         await service.workloads.create(NewWorkload(workload_id="w", **VM))
         service.report_status("w", ATTACHED)

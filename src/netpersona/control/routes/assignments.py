@@ -17,6 +17,7 @@ from netpersona.control.problems import NotFound
 from netpersona.control.routes.common import CONDITIONAL, ConditionOf, DryRun, ServiceOf, WorkloadId, written
 from netpersona.control.service import Service
 from netpersona.control.store import Record
+from netpersona.kinds.workload import Assignment, AssignmentRequest
 
 router = APIRouter(prefix="/v1/workloads/{workload_id}", tags=["assignments"])
 
@@ -31,7 +32,7 @@ Wait = Annotated[
 @router.put(
     "/persona",
     responses=answers(*BODY, 404, 412, 503, ok=models.WorkloadOrPlan, accepted=models.Workload),
-    openapi_extra={**model_body(models.AssignmentRequest), **CONDITIONAL},
+    openapi_extra={**model_body(AssignmentRequest), **CONDITIONAL},
 )
 async def assign_persona(
     workload_id: WorkloadId,
@@ -48,7 +49,7 @@ async def assign_persona(
     milliseconds it took to read the request (parse) and to store it and tell the watchers (commit).
     """
     begin = time.perf_counter()
-    wanted = await read_model(request, models.AssignmentRequest)
+    wanted = await read_model(request, AssignmentRequest)
     patience_s = _patience_s(wait)
     parsed = time.perf_counter()
     result = await service.assignments.assign(workload_id, wanted, condition, dry_run=dry_run)
@@ -60,7 +61,7 @@ async def assign_persona(
     return response
 
 
-@router.get("/persona", responses=answers(404, ok=models.Assignment))
+@router.get("/persona", responses=answers(404, ok=Assignment))
 async def get_assignment(workload_id: WorkloadId, service: ServiceOf) -> Response:
     """What the workload wears; 404 if nothing."""
     workload = service.workloads.get(workload_id)

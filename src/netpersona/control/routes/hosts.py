@@ -10,6 +10,9 @@ from netpersona.control.bodies import read_model, validate_value
 from netpersona.control.problems import NotFound
 from netpersona.control.routes.common import HostId, ServiceOf
 from netpersona.control.service import Service
+from netpersona.kinds.host import HostReport
+from netpersona.kinds.names import Identifier
+from netpersona.kinds.workload import StatusReport
 
 router = APIRouter(prefix="/v1/hosts", tags=["hosts"])
 
@@ -24,13 +27,11 @@ async def get_host(host: HostId, service: ServiceOf) -> Response:
     return answer(service.hosts.get(host))
 
 
-@router.put(
-    "/{host}", responses=answers(*BODY, 409, ok=models.Host), openapi_extra=model_body(models.HostReport)
-)
+@router.put("/{host}", responses=answers(*BODY, 409, ok=models.Host), openapi_extra=model_body(HostReport))
 async def report_host(host: HostId, request: Request, service: ServiceOf) -> Response:
     """For agents: a heartbeat with what the host can do."""
-    validate_value(models.Identifier, host, "/host")
-    report = await read_model(request, models.HostReport)
+    validate_value(Identifier, host, "/host")
+    report = await read_model(request, HostReport)
     return answer(service.hosts.put(host, report.model_dump()))
 
 
@@ -41,13 +42,13 @@ async def report_host(host: HostId, request: Request, service: ServiceOf) -> Res
 )
 async def report_statuses(host: HostId, request: Request, service: ServiceOf) -> Response:
     """For agents: what was observed of several workloads. Does not change their revisions."""
-    validate_value(models.Identifier, host, "/host")
+    validate_value(Identifier, host, "/host")
     reports = (await read_model(request, models.StatusReports)).statuses
     unknown = [name for name, report in reports.items() if not _take(service, name, report)]
     return answer({"unknown": unknown})
 
 
-def _take(service: Service, workload_id: str, report: models.StatusReport) -> bool:
+def _take(service: Service, workload_id: str, report: StatusReport) -> bool:
     try:
         service.report_status(workload_id, report.model_dump())
     except NotFound:

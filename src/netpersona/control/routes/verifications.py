@@ -8,6 +8,7 @@ from netpersona.control import models
 from netpersona.control.answers import BODY, answer, answers, model_body
 from netpersona.control.bodies import read_model
 from netpersona.control.routes.common import ServiceOf, WorkloadId
+from netpersona.kinds.verification import VerificationRequest, VerificationResult
 
 router = APIRouter(prefix="/v1/workloads/{workload_id}/verifications", tags=["verifications"])
 
@@ -16,11 +17,11 @@ router = APIRouter(prefix="/v1/workloads/{workload_id}/verifications", tags=["ve
     "",
     status_code=202,
     responses=answers(*BODY, 404, 503, accepted=models.Verification),
-    openapi_extra=model_body(models.VerificationRequest),
+    openapi_extra=model_body(VerificationRequest),
 )
 async def request_verification(workload_id: WorkloadId, request: Request, service: ServiceOf) -> Response:
     """Ask the agent to send probes through the attachment; read the result at Location."""
-    wanted = await read_model(request, models.VerificationRequest)
+    wanted = await read_model(request, VerificationRequest)
     resource = service.verifications.resource(await service.verifications.request(workload_id, wanted))
     location = f"/v1/workloads/{workload_id}/verifications/{resource['verification_id']}"
     return answer(resource, 202, location=location)
@@ -49,12 +50,12 @@ async def cancel_verification(workload_id: WorkloadId, verification_id: str, ser
 @router.put(
     "/{verification_id}",
     responses=answers(*BODY, 404, 409, 503, ok=models.Verification),
-    openapi_extra=model_body(models.VerificationResult),
+    openapi_extra=model_body(VerificationResult),
 )
 async def report_verification(
     workload_id: WorkloadId, verification_id: str, request: Request, service: ServiceOf
 ) -> Response:
     """For agents: that it is running, then the result, once."""
-    result = await read_model(request, models.VerificationResult)
+    result = await read_model(request, VerificationResult)
     record = await service.verifications.report(workload_id, verification_id, result)
     return answer(service.verifications.resource(record))

@@ -15,6 +15,7 @@ from netpersona.control.problems import Detail, NotFound, Unprocessable
 from netpersona.control.routes.common import CONDITIONAL, ConditionOf, DryRun, ServiceOf, WorkloadId, written
 from netpersona.control.service import HOST_FEED
 from netpersona.control.streams import Since, Watch, stream
+from netpersona.kinds.workload import StatusReport, WorkloadSpec
 
 router = APIRouter(prefix="/v1/workloads", tags=["workloads"])
 
@@ -69,7 +70,7 @@ async def get_workload(workload_id: WorkloadId, service: ServiceOf) -> Response:
 @router.put(
     "/{workload_id}",
     responses=answers(*BODY, 412, 428, 503, ok=models.WorkloadOrPlan, created=models.Workload),
-    openapi_extra={**model_body(models.WorkloadSpec), **CONDITIONAL},
+    openapi_extra={**model_body(WorkloadSpec), **CONDITIONAL},
 )
 async def replace_workload(
     workload_id: WorkloadId,
@@ -109,16 +110,16 @@ async def delete_workload(
 
 @router.put(
     "/{workload_id}/status",
-    responses=answers(*BODY, 404, ok=models.StatusReport),
-    openapi_extra=model_body(models.StatusReport),
+    responses=answers(*BODY, 404, ok=StatusReport),
+    openapi_extra=model_body(StatusReport),
 )
 async def report_status(workload_id: WorkloadId, request: Request, service: ServiceOf) -> Response:
     """For agents: what was observed. Does not change the workload's revision."""
-    report = await read_model(request, models.StatusReport)
+    report = await read_model(request, StatusReport)
     return answer(service.report_status(workload_id, report.model_dump()))
 
 
-@router.get("/{workload_id}/status", responses=answers(404, ok=models.StatusReport))
+@router.get("/{workload_id}/status", responses=answers(404, ok=StatusReport))
 async def get_status(workload_id: WorkloadId, service: ServiceOf) -> Response:
     """What its agent last reported; 404 until it has."""
     service.workloads.get(workload_id)

@@ -1,8 +1,9 @@
 """Personas: model, file formats, presets, explanation and compilation. Pure: no kernel, no network."""
 
 from netpersona.kinds.errors import PersonaError, Problem
+from netpersona.kinds.kind import Change
 from netpersona.kinds.persona.compile import CompiledPersona, compile_persona
-from netpersona.kinds.persona.diffs import Change, diff
+from netpersona.kinds.persona.diffs import diff
 from netpersona.kinds.persona.explain import Explanation, Step, explain
 from netpersona.kinds.persona.formats import dump, load, loads
 from netpersona.kinds.persona.mapping import from_mapping, to_mapping

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import NoneType
-from typing import Any, Literal
+from typing import Any
 
 from netpersona.kinds.errors import KeyPath, pointer
+from netpersona.kinds.kind import Change, Label
 from netpersona.kinds.persona.mapping import to_mapping
 from netpersona.kinds.persona.model import Persona
-
-Label = Literal["live", "reinit", "flap"]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One key that changes. `before` and `after` are as in the canonical document, None where absent.
-
-    An entry that is added to a list, or removed, is one change: the whole entry.
-    """
-
-    pointer: str
-    before: Any
-    after: Any
-    label: Label
-    """live: no packet notices; reinit: the NIC sets up queues anew; flap: the link goes down meanwhile."""
 
 
 def diff(before: Persona | None, after: Persona | None) -> list[Change]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from netpersona.control.models import Identifier, InterfaceName, NetnsName
+from netpersona.kinds.names import Identifier, InterfaceName, NetnsName
 from netpersona.kinds.shown import brief
 
 Context = Mapping[str, Any]

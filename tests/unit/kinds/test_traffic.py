@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netpersona.cli import traffic
+from netpersona.kinds import traffic
 
 STATUS = {
     "counters": {
