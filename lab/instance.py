@@ -93,7 +93,7 @@ class Instance:
 
     def attached_ifindexes(self) -> set[int]:
         """Interfaces that the kernel programs look after. Reads the pinned map; touches nothing."""
-        return {ifindex for ifindex, _, _ in _engine.load(self.run_dir / "bpf").attached()}
+        return {ifindex for ifindex, *_ in _engine.load(self.run_dir / "bpf").attached()}
 
     def pinned(self) -> set[tuple[str, int]]:
         """Kind and id of every program, map and link that is pinned."""

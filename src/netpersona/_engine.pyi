@@ -79,6 +79,9 @@ class Bindings:
     def switch(self, attachment: int, slot: int, expires_ns: int = 0, fallback_slot: int = 0) -> int:
         """One 64-bit store; answers the new generation. KeyError if no interface is behind it."""
 
+    def generations(self) -> list[int]:
+        """What `switch` answered last, by attachment."""
+
     def place(self, attachment: int, ifindex: int, facing: int) -> None: ...
     def read(self, attachment: int) -> BindingRecord: ...
 
@@ -110,8 +113,8 @@ class Kernel:
     def life(self, attachment: int) -> int:
         """0 if it has ended, or has not begun."""
 
-    def attached(self) -> list[tuple[int, int, int]]:
-        """(ifindex, attachment, facing) of all, by attachment."""
+    def attached(self) -> list[tuple[int, int, int, str | None]]:
+        """(ifindex, attachment, facing, name or None once it is gone) of all, by attachment."""
 
     def find(self, ifindex: int) -> tuple[int, int] | None:
         """(attachment, facing) of an interface."""

@@ -20,8 +20,8 @@ from netpersona.datapath import (
     KernelDatapath,
     KernelRefused,
     NotAttached,
+    WaysIn,
     find_attachment,
-    management_reason,
     remove,
 )
 from netpersona.datapath.kernel import map_pin
@@ -146,7 +146,7 @@ def test_another_process_adopts_what_is_pinned(network: Lab, run_dir: Path, tcx:
     assert not pings(network), "enforced while nobody is there"
     second = KernelDatapath.open(run_dir, tcx=tcx)
     assert [entry.attachment for entry in second.attached()] == [attachment]
-    assert second.binding(attachment).generation == generation
+    assert second.binding(attachment).generation == second.generations()[attachment] == generation
     assert second.install(persona) == slot
     assert second.attach("w0", Facing.WORKLOAD) == attachment
     assert not pings(network)
@@ -326,16 +326,16 @@ def test_what_cannot_be_found_says_why(network: Lab) -> None:
 def test_the_default_route_is_refused_and_workloads_on_its_bridge_are_not(network: Lab) -> None:
     run = network.host.run
     run("ip", "address", "add", "10.77.0.254/24", "dev", network.bridge)
-    assert management_reason(network.bridge) is None
+    assert WaysIn().reason(network.bridge) is None
     run("ip", "route", "add", "default", "via", "10.77.0.1")
-    assert management_reason(network.bridge) == "carries the default route"
-    assert management_reason("w0") is None
+    assert WaysIn().reason(network.bridge) == "carries the default route"
+    assert WaysIn().reason("w0") is None
 
 
 def test_the_way_to_a_login_is_refused(network: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     network.host.run("ip", "address", "add", "10.77.0.254/24", "dev", network.bridge)
     monkeypatch.setenv("SSH_CONNECTION", "10.77.0.1 50000 10.77.0.254 22")
-    assert management_reason(network.bridge) == "carries the login from 10.77.0.1"
+    assert WaysIn().reason(network.bridge) == "carries the login from 10.77.0.1"
 
 
 def test_own_interfaces_have_no_addresses(network: Lab, run_dir: Path) -> None:

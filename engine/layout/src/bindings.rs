@@ -100,6 +100,16 @@ impl Bindings {
         ifindex != 0
     }
 
+    /// What [`Bindings::switch`] answered last.
+    ///
+    /// # Panics
+    /// If `attachment` is out of range.
+    #[must_use]
+    pub fn generation(&self, attachment: usize) -> u32 {
+        let active = self.table.word(attachment, offset_of!(Binding, active));
+        Word::unpack(active.load(Ordering::Acquire)).generation
+    }
+
     /// The binding as it is now.
     ///
     /// # Panics

@@ -15,6 +15,7 @@ use netpersona_layout::{
     LaneStats, Policy,
 };
 use netpersona_programs::attach::{self, Hook, Mechanism};
+use netpersona_programs::interface;
 use netpersona_programs::loader::{self, LoadError};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyOSError, PyRuntimeError, PyValueError};
@@ -63,6 +64,13 @@ impl Bindings {
         Ok(self
             .table
             .switch(attachment, slot, expires_ns, fallback_slot))
+    }
+
+    /// What `switch` answered last, by attachment.
+    fn generations(&self) -> Vec<u32> {
+        (0..layout::MAX_ATTACHMENTS)
+            .map(|attachment| self.table.generation(attachment))
+            .collect()
     }
 
     fn place(&self, attachment: usize, ifindex: u32, facing: u32) -> PyResult<()> {
@@ -229,9 +237,16 @@ impl Kernel {
         Ok(self.numbers.life(attachment))
     }
 
-    /// (ifindex, attachment, facing) of all, by attachment.
-    fn attached(&self) -> Vec<(u32, usize, u32)> {
-        self.numbers.attached().collect()
+    /// (ifindex, attachment, facing, name) of all, by attachment. Without the GIL: each name is asked for.
+    fn attached(&self, py: Python<'_>) -> Vec<(u32, usize, u32, Option<String>)> {
+        py.detach(|| {
+            self.numbers
+                .attached()
+                .map(|(ifindex, number, facing)| {
+                    (ifindex, number, facing, interface::name(ifindex))
+                })
+                .collect()
+        })
     }
 
     /// (attachment, facing) of an interface.

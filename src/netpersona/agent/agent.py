@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -31,7 +31,10 @@ from netpersona.kinds.persona import PersonaError
 STRIDE = 16
 """Workloads that a pass compares before it lets a switch go first: less than half a millisecond."""
 LOOK_UPS = 8
-"""Workloads in place that a pass looks up again, in turn; each takes some milliseconds of the worker."""
+"""Workloads in place that a pass looks up again, in turn."""
+MOVES = 8
+"""Attachments and detachments after which a pass ends if anything happened meanwhile, for the next to see.
+Each waits for the kernel twice, some 25 ms."""
 
 T = TypeVar("T")
 
@@ -117,15 +120,12 @@ class Agent:
     async def reconcile(self, *, again: int = 0) -> None:
         """One pass: looks up what is not in place, and `again` of those that are, then compares all."""
         async with self._passing:
+            self.wake.clear()
             attached = await self._in_worker(self._datapath.attached)
             self._drop_vanished(attached)
             moved, self._again = self._again, set()
-            asked = [
-                charge.workload
-                for name, charge in self.charges.items()
-                if not charge.located or name in moved
-            ] + self._in_turn(again)
-            places = await self._in_worker(lambda: {w.workload_id: self._locate(w) for w in asked})
+            asked = {workload.workload_id: workload for workload in self._to_look_up(moved, again)}
+            places = await self._in_worker(lambda: self._locate(asked.values()))
             await self._move(self._settle(places), attached)
             await self._dress_all()
 
@@ -136,6 +136,12 @@ class Agent:
         self._compiler.shutdown(cancel_futures=True)
         self._worker.shutdown()
 
+    def _to_look_up(self, moved: Iterable[str], again: int) -> Iterator[Workload]:
+        """What something happened to goes first, before a thousand new ones."""
+        yield from (self.charges[name].workload for name in moved if name in self.charges)
+        yield from (charge.workload for charge in self.charges.values() if not charge.located)
+        yield from self._in_turn(again)
+
     def _in_turn(self, count: int) -> list[Workload]:
         """The next of the workloads in place."""
         there = [charge.workload for charge in self.charges.values() if charge.located]
@@ -143,7 +149,9 @@ class Agent:
         return [there[at % len(there)] for at in range(start, start + min(count, len(there)))]
 
     async def _dress_all(self) -> None:
-        for number, charge in enumerate(list(self.charges.values())):
+        generations = self._datapath.generations()
+        due = [charge for charge in self.charges.values() if not _stands(charge, generations)]
+        for number, charge in enumerate(due):
             if number % STRIDE == STRIDE - 1:
                 await asyncio.sleep(0)
             # It may have been deleted, or moved, while others were served.
@@ -217,10 +225,17 @@ class Agent:
             self.charges[name].located = isinstance(place, Found) and name not in moving
             if not isinstance(place, Found) and name not in moving:
                 self.charges[name].hold = None
-        for action in plan:
-            await self._apply(action)
+        await self._apply_all(plan)
         if self.synced:
             self._forget(self._journal.records.keys() - self.charges.keys())
+
+    async def _apply_all(self, plan: Iterable[Action]) -> None:
+        """What failed is no reason to end early: it would be first in the next pass, too."""
+        done = 0
+        for action in plan:
+            done += await self._apply(action)
+            if done >= MOVES and self.wake.is_set():
+                return
 
     def _forget(self, gone: Iterable[str]) -> None:
         """What cannot be struck out of the journal now is in the next pass."""
@@ -230,7 +245,8 @@ class Agent:
         except OSError as error:
             _log.error("cannot write the journal", error=str(error))
 
-    async def _apply(self, action: Action) -> None:
+    async def _apply(self, action: Action) -> bool:
+        """Whether it was done."""
         charge = self.charges.get(action.workload_id or "")
         try:
             if isinstance(action, Detach):
@@ -244,6 +260,8 @@ class Agent:
             _log.error("cannot apply", action=str(action), error=str(error))
             if charge is not None:
                 self._say(charge, "error", str(error))
+            return False
+        return True
 
     async def _attach(self, charge: Charge, endpoint: Endpoint) -> None:
         place = charge.workload.place
@@ -254,6 +272,8 @@ class Agent:
         _log.info("attached", workload=name, interface=endpoint.interface, attachment=attachment)
         charge.hold, charge.dressed = Hold(attachment, endpoint.ifindex), None
         charge.located = charge.workload.place == place
+        if charge.located and self.charges.get(name) is charge:
+            self._dress(charge)
 
     def _dress(self, charge: Charge) -> None:
         """At once where the personas are compiled, else once they are; no work where nothing changed."""
@@ -312,3 +332,11 @@ class Agent:
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+
+
+def _stands(charge: Charge, generations: Sequence[int]) -> bool:
+    """Whether it wears what was put on last, which is what is wanted, and was said to."""
+    if charge.dressed is None or charge.hold is None or charge.phase != "attached":
+        return False
+    workload, binding = charge.dressed
+    return workload is charge.workload and binding.generation == generations[charge.hold.attachment]

@@ -5,7 +5,7 @@ Tables that runtimes keep up to date are asked, never the runtimes, so that none
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from netpersona.agent.desired import Workload
@@ -15,6 +15,7 @@ from netpersona.datapath import (
     Endpoint,
     EndpointMissing,
     EndpointUnsupported,
+    WaysIn,
     find_behind,
     find_tap,
 )
@@ -49,12 +50,17 @@ class Locator:
         self._containers = containers
         self._domains = domains
 
-    def __call__(self, workload: Workload) -> Place:
-        if workload.container is not None:
-            return _judged(workload, lambda: self._container(workload.container or "", workload.interface))
-        if workload.domain is not None:
-            return _judged(workload, lambda: self._domain(workload.domain or "", workload.interface))
-        return locate(workload)
+    def __call__(self, workloads: Iterable[Workload]) -> dict[str, Place]:
+        ways_in = WaysIn()
+        return {workload.workload_id: self._place(workload, ways_in) for workload in workloads}
+
+    def _place(self, workload: Workload, ways_in: WaysIn) -> Place:
+        container, domain = workload.container, workload.domain
+        if container is not None:
+            return _judged(workload, ways_in, lambda: self._container(container, workload.interface))
+        if domain is not None:
+            return _judged(workload, ways_in, lambda: self._domain(domain, workload.interface))
+        return locate(workload, ways_in)
 
     def _container(self, reference: str, interface: str | None) -> Place | Endpoint:
         found = self._containers.find(reference)
@@ -87,11 +93,11 @@ def _of_container(container: Container, interface: str | None) -> Endpoint:
         return find_behind(namespace, interface, f"container {container.name}")
 
 
-def _judged(workload: Workload, look: Callable[[], Place | Endpoint]) -> Place:
+def _judged(workload: Workload, ways_in: WaysIn, look: Callable[[], Place | Endpoint]) -> Place:
     """What is for a person to decide is refused; what the kernel would not tell may be told next time."""
     try:
         found = look()
-        return guarded(found, workload) if isinstance(found, Endpoint) else found
+        return guarded(found, workload, ways_in) if isinstance(found, Endpoint) else found
     except (ContainerGone, EndpointMissing) as error:
         return Missing(str(error))
     except (NoSuchNic, NotItsOwn, EndpointUnsupported) as error:

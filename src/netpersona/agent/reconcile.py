@@ -48,10 +48,11 @@ def plan_attachments(
     workloads bare.
     """
     present = {entry.attachment: entry for entry in attached}
+    by_ifindex = {entry.ifindex: entry for entry in present.values()}
     plan: list[Action] = []
     claimed: set[int] = set()
     for name, place in places.items():
-        entry = present.get(holds.get(name, 0)) or _adoptable(place, present.values())
+        entry = present.get(holds.get(name, 0)) or _adoptable(place, by_ifindex)
         if entry is not None:
             claimed.add(entry.attachment)
         if entry is not None and not _in_place(entry, place):
@@ -64,11 +65,9 @@ def plan_attachments(
     return sorted(plan, key=lambda action: isinstance(action, Attach))
 
 
-def _adoptable(place: Place, present: Iterable[Attached]) -> Attached | None:
+def _adoptable(place: Place, by_ifindex: Mapping[int, Attached]) -> Attached | None:
     """An attachment on the very interface: of an agent that was killed before it wrote it down."""
-    if not isinstance(place, Found):
-        return None
-    return next((entry for entry in present if entry.ifindex == place.endpoint.ifindex), None)
+    return by_ifindex.get(place.endpoint.ifindex) if isinstance(place, Found) else None
 
 
 def _in_place(entry: Attached, place: Place) -> bool:

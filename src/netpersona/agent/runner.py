@@ -139,7 +139,6 @@ class Runner:
                 continue
 
     async def _pass(self) -> None:
-        self._agent.wake.clear()
         try:
             await self._agent.reconcile(again=LOOK_UPS)
         except DatapathError as error:

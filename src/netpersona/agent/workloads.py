@@ -6,12 +6,12 @@ refused, one that is not there is waited for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from netpersona.agent.desired import Workload
-from netpersona.datapath import DatapathError, Endpoint, EndpointMissing, find_attachment, management_reason
+from netpersona.datapath import DatapathError, Endpoint, EndpointMissing, WaysIn, find_attachment
 
 
 @dataclass(frozen=True)
@@ -46,26 +46,26 @@ Place = Found | Missing | Refused | Unknown
 
 
 class Locate(Protocol):
-    """Looks a workload up. May block on netlink for milliseconds. Never raises."""
+    """Looks workloads up, those of one pass together. May block on netlink. Never raises."""
 
-    def __call__(self, workload: Workload) -> Place: ...
+    def __call__(self, workloads: Iterable[Workload]) -> dict[str, Place]: ...
 
 
-def locate(workload: Workload) -> Place:
+def locate(workload: Workload, ways_in: WaysIn) -> Place:
     """Resolve the namespace and interface of a workload to the host-side interface."""
     if workload.interface is None:
         return Unknown("the workload names no interface")
     try:
-        return guarded(find_attachment(netns=workload.netns, interface=workload.interface), workload)
+        return guarded(find_attachment(netns=workload.netns, interface=workload.interface), workload, ways_in)
     except EndpointMissing as error:
         return Missing(str(error))
     except DatapathError as error:
         return Unknown(f"cannot look for {workload.interface}: {error}")
 
 
-def guarded(endpoint: Endpoint, workload: Workload) -> Found | Refused:
+def guarded(endpoint: Endpoint, workload: Workload, ways_in: WaysIn) -> Found | Refused:
     """The interface, unless it is what the operator comes in by. Raises DatapathError."""
-    reason = None if workload.allow_management else management_reason(endpoint.interface)
+    reason = None if workload.allow_management else ways_in.reason(endpoint.interface)
     if reason:
         return Refused(
             f"{endpoint.interface} {reason}; a persona on it could cut you off. "

@@ -18,7 +18,7 @@ from netpersona.datapath.errors import (
 from netpersona.datapath.exclusive import exclusive
 from netpersona.datapath.fake import FakeDatapath
 from netpersona.datapath.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
-from netpersona.datapath.management import management_reason
+from netpersona.datapath.management import WaysIn
 from netpersona.datapath.prober import Prober
 from netpersona.datapath.probes import MIN_LENGTH, Opened, Probe, Train
 from netpersona.datapath.types import (
@@ -68,10 +68,10 @@ __all__ = [
     "SlotsFull",
     "Tally",
     "Train",
+    "WaysIn",
     "exclusive",
     "find_attachment",
     "find_behind",
     "find_tap",
-    "management_reason",
     "remove",
 ]

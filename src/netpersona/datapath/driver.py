@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from netpersona.datapath.types import Attached, Binding, Capabilities, EngineStats, Facing, Observation
@@ -35,6 +36,9 @@ class Datapath(Protocol):
         """
 
     def binding(self, attachment: int) -> Binding: ...
+
+    def generations(self) -> Sequence[int]:
+        """Of all bindings, by attachment: where one is what it was, so is the binding."""
 
     def observe(self, attachment: int) -> Observation: ...
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from pyroute2 import IPRoute
-
 from netpersona.datapath.errors import EndpointMissing, EndpointUnsupported
-from netpersona.datapath.netlink import Link, inside, link, netns_path
+from netpersona.datapath.netlink import Link, Rtnetlink, inside, netns_path
 from netpersona.datapath.types import Endpoint, Facing
 
 MAX_INNER_LINKS = 64
@@ -20,7 +18,7 @@ WORKLOAD_KINDS = frozenset({"veth", "tun"})
 def find_attachment(netns: str | None = None, *, interface: str) -> Endpoint:
     """The host-side interface of `interface`, which is in namespace `netns` (None: in this one).
 
-    Blocks on netlink for milliseconds.
+    Blocks on netlink, for as long as somebody else changes links.
 
     Raises:
         EndpointMissing: no such namespace or interface.
@@ -44,9 +42,11 @@ def find_behind(namespace: Path, interface: str | None, whose: str) -> Endpoint:
     names = [interface] if interface is not None else inside(namespace, lambda _: _interfaces())
     if len(names) > MAX_INNER_LINKS:
         raise EndpointUnsupported(f"{whose} has {len(names)} interfaces; name one with --interface")
-    links = inside(namespace, lambda ip: [link(ip, name) for name in names])
+    links = inside(namespace, lambda rtnetlink: [rtnetlink.link(name) for name in names])
     inner = [entry for entry in links if entry is not None and entry.kind == "veth" and entry.peer]
-    found = inside(None, lambda ip: {e.name: peer for e in inner if (peer := _peer(ip, namespace, e))})
+    found = inside(
+        None, lambda rtnetlink: {e.name: peer for e in inner if (peer := _peer(rtnetlink, namespace, e))}
+    )
     name = _one_of(sorted(found), whose)
     if name is None:
         asked = f"no veth {interface} with a host side" if interface else "no veth with a host side"
@@ -69,7 +69,7 @@ def find_tap(interface: str, ifindex: int, whose: str) -> Endpoint:
         EndpointMissing: it is gone; the name may be another machine's by now.
         EndpointUnsupported: not a TAP.
     """
-    found = inside(None, lambda ip: link(ip, interface))
+    found = inside(None, lambda rtnetlink: rtnetlink.link(interface))
     if found is None or found.ifindex != ifindex:
         raise EndpointMissing(f"the interface {interface} of {whose} is gone")
     if found.kind not in WORKLOAD_KINDS:
@@ -85,7 +85,7 @@ def _interfaces() -> list[str]:
 
 
 def _of_this_namespace(interface: str) -> Endpoint:
-    found = inside(None, lambda ip: link(ip, interface))
+    found = inside(None, lambda rtnetlink: rtnetlink.link(interface))
     if found is None:
         raise EndpointMissing(f"no interface {interface} here; `ip link` lists those there are")
     facing = Facing.WORKLOAD if found.kind in WORKLOAD_KINDS else Facing.NETWORK
@@ -93,7 +93,7 @@ def _of_this_namespace(interface: str) -> Endpoint:
 
 
 def _behind_veth(netns: str, path: Path, interface: str) -> Endpoint:
-    found = inside(path, lambda ip: link(ip, interface))
+    found = inside(path, lambda rtnetlink: rtnetlink.link(interface))
     if found is None:
         raise EndpointMissing(
             f"no interface {interface} in {netns}; `ip -n {netns} link` lists those there are"
@@ -103,7 +103,7 @@ def _behind_veth(netns: str, path: Path, interface: str) -> Endpoint:
             f"{interface} in {netns} is not a veth but {found.kind or 'a physical interface'}; "
             f"name the host-side interface instead, without --netns"
         )
-    peer = inside(None, lambda ip: _peer(ip, path, found))
+    peer = inside(None, lambda rtnetlink: _peer(rtnetlink, path, found))
     if peer is None:
         raise EndpointUnsupported(
             f"the other end of {interface} in {netns} is not in the agent's network namespace; "
@@ -112,21 +112,21 @@ def _behind_veth(netns: str, path: Path, interface: str) -> Endpoint:
     return Endpoint(peer.name, peer.ifindex, Facing.WORKLOAD)
 
 
-def _peer(ip: IPRoute, path: Path, inner: Link) -> Link | None:
+def _peer(rtnetlink: Rtnetlink, path: Path, inner: Link) -> Link | None:
     """The link here that says of itself that `inner`, in the namespace at `path`, is its other end."""
-    candidate = link(ip, ifindex=inner.peer or 0)
+    candidate = rtnetlink.link(ifindex=inner.peer or 0)
     if candidate is None or candidate.kind != "veth" or candidate.peer != inner.ifindex:
         return None
     if candidate.peer_netnsid is None:
         return candidate if _is_this_namespace(path) else None
-    return candidate if candidate.peer_netnsid == _netnsid(ip, path) else None
+    return candidate if candidate.peer_netnsid == _netnsid(rtnetlink, path) else None
 
 
 def _is_this_namespace(path: Path) -> bool:
     return path.stat().st_ino == Path("/proc/thread-self/ns/net").stat().st_ino
 
 
-def _netnsid(ip: IPRoute, path: Path) -> int:
+def _netnsid(rtnetlink: Rtnetlink, path: Path) -> int:
     """The number by which this namespace knows the one at `path`."""
     with path.open("rb") as namespace:
-        return int(ip.get_netnsid(fd=namespace.fileno())["nsid"])
+        return rtnetlink.netnsid(namespace.fileno())

@@ -68,6 +68,10 @@ class FakeDatapath:
     def binding(self, attachment: int) -> Binding:
         return self._bindings.get(attachment, Binding(0, 0, 0, 0))
 
+    def generations(self) -> list[int]:
+        last = max(self._bindings, default=0)
+        return [FakeDatapath.binding(self, number).generation for number in range(last + 1)]
+
     def observe(self, attachment: int) -> Observation:
         self._require(attachment)
         interface = self._attached[attachment].interface

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -149,8 +149,8 @@ class KernelDatapath:
 
     def attached(self) -> list[Attached]:
         return [
-            Attached(number, ifindex, links.name_of(ifindex), _FACINGS[facing])
-            for ifindex, number, facing in self._open.attached()
+            Attached(number, ifindex, name, _FACINGS[facing])
+            for ifindex, number, facing, name in self._open.attached()
         ]
 
     def install(self, compiled: CompiledPersona) -> int:
@@ -176,6 +176,9 @@ class KernelDatapath:
             fallback_slot=record["fallback_slot"],
         )
 
+    def generations(self) -> Sequence[int]:
+        return self._open.bindings.generations()
+
     def observe(self, attachment: int) -> Observation:
         kernel = self._open
         ifindex = self._ifindex(attachment)
@@ -200,7 +203,7 @@ class KernelDatapath:
 
     def destroy(self) -> None:
         if self._kernel is not None:
-            for _, attachment, _ in self._kernel.attached():
+            for _, attachment, _, _ in self._kernel.attached():
                 self.detach(attachment)
             self._kernel.set_tap(0)
             for name, interface in (("tap", self._tap), ("probe", links.PROBE_INJECT)):

@@ -6,42 +6,45 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from netpersona.datapath.endpoints import WORKLOAD_KINDS
-from netpersona.datapath.netlink import Link, inside, links
+from netpersona.datapath.netlink import Link, Rtnetlink, inside
 
 _SSH_PORT = 22
 _ESTABLISHED = "01"
 
 
-def management_reason(interface: str) -> str | None:
-    """Why attaching to `interface` could cut the operator off, to be read behind its name; else None.
+class WaysIn:
+    """By which interfaces an operator comes in, read once: one for each pass, not to be kept.
 
-    It carries the default route, or the way to whoever is logged in by SSH: itself, or as the port of
-    a bridge or the lower device of what does. Blocks on netlink for milliseconds.
+    Those that carry the default route, or the way to whoever is logged in by SSH.
     """
-    return inside(None, lambda ip: _reason(ip, interface))
 
+    def reason(self, interface: str) -> str | None:
+        """Why attaching to `interface` could cut the operator off, to be read behind its name; else None.
 
-def _reason(ip: IPRoute, interface: str) -> str | None:
-    by_index = {entry.ifindex: entry for entry in links(ip)}
-    this = next((entry for entry in by_index.values() if entry.name == interface), None)
-    if this is None:
+        It is one of them, or the port of a bridge or the lower device of one. May raise DatapathError.
+        """
+        if not self._carriers:
+            return None
+        return inside(None, lambda rtnetlink: self._reason(rtnetlink.link(interface)))
+
+    @cached_property
+    def _carriers(self) -> list[tuple[Link, str]]:
+        return inside(None, lambda rtnetlink: list(_carriers(rtnetlink)))
+
+    def _reason(self, this: Link | None) -> str | None:
+        if this is None:
+            return None
+        for carrier, reason in self._carriers:
+            if carrier.ifindex == this.ifindex:
+                return reason
+            if _carries(this, carrier):
+                return f"is part of {carrier.name}, which {reason}"
         return None
-    for ifindex, reason in _critical(ip):
-        carrier = by_index.get(ifindex)
-        if carrier is None or carrier.name == "lo":
-            continue
-        if carrier == this:
-            return reason
-        if _carries(this, carrier):
-            return f"is part of {carrier.name}, which {reason}"
-    return None
 
 
 def _carries(lower: Link, upper: Link) -> bool:
@@ -51,29 +54,20 @@ def _carries(lower: Link, upper: Link) -> bool:
     return upper.kind != "veth" and upper.peer == lower.ifindex and upper.peer_netnsid is None
 
 
-def _critical(ip: IPRoute) -> Iterator[tuple[int, str]]:
+def _carriers(rtnetlink: Rtnetlink) -> Iterator[tuple[Link, str]]:
+    for ifindex, reason in dict.fromkeys(_critical(rtnetlink)):
+        link = rtnetlink.link(ifindex=ifindex)
+        if link is not None and link.name != "lo":
+            yield link, reason
+
+
+def _critical(rtnetlink: Rtnetlink) -> Iterator[tuple[int, str]]:
     for family in (socket.AF_INET, socket.AF_INET6):
-        for route in ip.get_default_routes(family=family):
-            for ifindex in _outputs(route):
-                yield ifindex, "carries the default route"
+        for ifindex in rtnetlink.default_routes(family):
+            yield ifindex, "carries the default route"
     for peer in _logins():
-        for ifindex in _way_to(ip, peer):
+        for ifindex in rtnetlink.way_to(peer):
             yield ifindex, f"carries the login from {peer}"
-
-
-def _outputs(route: object) -> Iterable[int]:
-    """Interfaces of a route; several for a multipath route."""
-    get = route.get_attr  # type: ignore[attr-defined]
-    hops = get("RTA_MULTIPATH")
-    return [hop["oif"] for hop in hops] if hops else [oif] if (oif := get("RTA_OIF")) else []
-
-
-def _way_to(ip: IPRoute, peer: str) -> Iterable[int]:
-    try:
-        routes = ip.route("get", dst=peer)
-    except NetlinkError:
-        return []
-    return [ifindex for route in routes for ifindex in _outputs(route)]
 
 
 def _logins() -> list[str]:

@@ -146,3 +146,7 @@ class CountingDatapath(FakeDatapath):
     def binding(self, attachment: int) -> Binding:
         self._call()
         return super().binding(attachment)
+
+    def generations(self) -> list[int]:
+        self._call()
+        return super().generations()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.unit.agent.fakes import CountingDatapath, assignment, endpoint, workload_document
 
-from netpersona.agent.agent import Agent
+from netpersona.agent.agent import MOVES, Agent
 from netpersona.agent.desired import Workload, dresses, parse_workload
 from netpersona.agent.journal import Journal, Record
 from netpersona.agent.reconcile import Moment
@@ -51,7 +51,7 @@ class Host:
             agent = Agent(
                 self.datapath,
                 Journal(self.path / "journal.json", boot="b"),
-                lambda workload: self.places[workload.workload_id],
+                lambda workloads: {one.workload_id: self.places[one.workload_id] for one in workloads},
                 lambda: self.now,
                 self.changed.append,
             )
@@ -162,10 +162,10 @@ def test_passes_are_idempotent(host: Host) -> None:
     host.run(steps)
 
 
-def test_a_pass_over_what_stands_reads_its_binding_and_no_more(host: Host) -> None:
+def test_a_pass_over_what_stands_reads_no_binding(host: Host) -> None:
     async def steps(agent: Agent) -> None:
         await wanting(workload("web", "slow", 1))(agent)
-        host.datapath.dies_after(2)  # attached, and one binding
+        host.datapath.dies_after(2)  # attached, and the generations
         await agent.reconcile()
         assert phase(agent) == "attached"
 
@@ -510,5 +510,55 @@ def test_what_is_looked_for_again_during_a_pass_is_looked_up_in_the_next(host: H
         hold = agent.charges["web"].hold
         assert hold is not None
         assert hold.ifindex == 8
+
+    host.run(steps)
+
+
+def crowd(host: Host, count: int) -> list[Workload]:
+    """Workloads with an interface each."""
+    names = [f"c{number}" for number in range(count)]
+    for ifindex, name in enumerate(names, start=100):
+        host.plug(name, ifindex)
+    return [workload(name, "slow", 1) for name in names]
+
+
+def test_each_wears_its_persona_as_soon_as_it_is_attached(host: Host) -> None:
+    worn: list[int] = []
+    host.datapath.before_switch = lambda: worn.append(host.datapath.attaches)
+    host.run(wanting(*crowd(host, 3)))
+    assert worn == [1, 2, 3]
+
+
+def test_what_happens_while_a_thousand_attach_waits_for_a_few_of_them(host: Host) -> None:
+    many = crowd(host, 3 * MOVES)
+
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        agent.replace_all([workload("web", "slow", 1), *many])
+        host.datapath.before_switch = agent.wake.set
+        host.plug("web", 99)
+        agent.look_again(lambda moved: moved.workload_id == "web")
+        await agent.reconcile()
+        assert host.datapath.attaches == 1 + MOVES - 1  # the last of its moves was a detachment
+        hold = agent.charges["web"].hold
+        assert hold is not None
+        assert hold.ifindex == 99
+        host.datapath.before_switch = lambda: None
+        await agent.reconcile()
+        assert len(host.datapath.attached()) == len(agent.charges)
+
+    host.run(steps)
+
+
+def test_what_cannot_be_attached_keeps_no_others_waiting(host: Host) -> None:
+    many = crowd(host, 2 * MOVES)
+    for one in many[:MOVES]:
+        host.datapath.unplug(f"veth-{one.workload_id}")  # since it was looked up
+
+    async def steps(agent: Agent) -> None:
+        host.datapath.before_switch = agent.wake.set
+        await wanting(*many)(agent)
+        assert len(host.datapath.attached()) == MOVES
+        assert agent.charges["c0"].phase == "error"
 
     host.run(steps)

@@ -9,7 +9,7 @@ from tests.unit.agent.fakes import workload_document
 
 from netpersona.agent.desired import Workload, parse_workload
 from netpersona.agent.locator import Locator
-from netpersona.agent.workloads import Missing, Refused, Unknown
+from netpersona.agent.workloads import Missing, Place, Refused, Unknown
 from netpersona.host import Container, Domain, Nic
 
 ID = "a" * 64
@@ -39,43 +39,48 @@ def workload(kind: str, **place: str) -> Workload:
     return parse_workload(workload_document("w", spec={"kind": kind, "host": "h", **place}))
 
 
+def found(locate: Locator, wanted: Workload) -> Place:
+    return locate([wanted])[wanted.workload_id]
+
+
 WEB, DB = workload("container", container="web"), workload("vm", domain="db")
 
 
 def test_what_does_not_run_is_waited_for() -> None:
     locate = Locator(Containers([Container(ID, "web", 0)]), Domains({"db": Domain("db", 0)}))
     for wanted in (WEB, DB):
-        place = locate(wanted)
+        place = found(locate, wanted)
         assert isinstance(place, Missing)
         assert "does not run" in place.reason
 
 
 def test_what_nobody_knows_is_missing_only_if_everybody_was_asked() -> None:
     for wanted in (WEB, DB):
-        assert isinstance(Locator(Containers(), Domains())(wanted), Missing)
-        silent = Locator(Containers(complete=False, problem="p"), Domains(heard=False, problem="p"))(wanted)
+        assert isinstance(found(Locator(Containers(), Domains()), wanted), Missing)
+        away = Locator(Containers(complete=False, problem="p"), Domains(heard=False, problem="p"))
+        silent = found(away, wanted)
         assert isinstance(silent, Unknown)
         assert silent.reason.endswith(": p")
 
 
 def test_nothing_is_said_while_the_first_answer_is_under_way() -> None:
     locate = Locator(Containers(complete=False), Domains(heard=False))
-    assert (locate(WEB), locate(DB)) == (Unknown(""), Unknown(""))
+    assert (found(locate, WEB), found(locate, DB)) == (Unknown(""), Unknown(""))
 
 
 def test_one_name_in_two_runtimes_is_refused() -> None:
     both = [Container(ID, "web", 1), Container("b" * 64, "web", 2)]
-    place = Locator(Containers(both), Domains())(WEB)
+    place = found(Locator(Containers(both), Domains()), WEB)
     assert isinstance(place, Refused)
     assert "by its id" in place.reason
 
 
 def test_several_nics_must_be_told_apart() -> None:
     nics = (Nic("52:54:00:00:00:01", "vnet0", 1), Nic("52:54:00:00:00:02", "vnet1", 2))
-    assert isinstance(Locator(Containers(), Domains({"db": Domain("db", 1, nics)}))(DB), Refused)
+    assert isinstance(found(Locator(Containers(), Domains({"db": Domain("db", 1, nics)})), DB), Refused)
 
 
 @pytest.mark.parametrize("ifindex", [0, 999_999])
 def test_a_tap_whose_name_means_another_interface_by_now_is_gone(ifindex: int) -> None:
     machine = Domain("db", 1, (Nic("52:54:00:00:00:01", "lo", ifindex),))
-    assert isinstance(Locator(Containers(), Domains({"db": machine}))(DB), Missing)
+    assert isinstance(found(Locator(Containers(), Domains({"db": machine})), DB), Missing)

@@ -48,6 +48,7 @@ def test_the_fake_behaves_like_the_kernel_where_its_users_look() -> None:
     assert fake.install(persona) == slot
     assert fake.switch(attachment, slot, expires_ns=9) == 2
     assert fake.binding(attachment) == Binding(2, slot, 9, 0)
+    assert fake.generations()[attachment] == 2
     fake.detach(attachment)
     fake.detach(attachment)
     assert fake.attached() == []
