@@ -142,6 +142,9 @@ class Stop:
 def load(bpffs: str | PathLike[str]) -> Kernel:
     """Load and pin, or adopt what is pinned. Raises Incompatible, or RuntimeError with the log."""
 
+def check(bpffs: str | PathLike[str]) -> None:
+    """Raises Incompatible where `load` would; changes nothing."""
+
 def run_engine(bpffs: str | PathLike[str], tap: str, memory: int, stop: Stop) -> None:
     """Run the packet engine in this thread, without the GIL, until `stop` is set."""
 

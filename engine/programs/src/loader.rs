@@ -75,6 +75,17 @@ pub fn load(root: &Path) -> Result<Pins, LoadError> {
     Ok(pins)
 }
 
+/// Whether [`load`] would go on with what is pinned under `root`. Changes nothing.
+///
+/// # Errors
+/// [`LoadError::Incompatible`] if pins have another layout.
+pub fn check(root: &Path) -> Result<(), LoadError> {
+    if root.exists() {
+        outdated(&Pins::new(root))?;
+    }
+    Ok(())
+}
+
 /// What libbpf said during the last load; its callback takes no context.
 static LOG: Mutex<String> = Mutex::new(String::new());
 const LOG_BYTES: usize = 4096;

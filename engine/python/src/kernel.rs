@@ -28,13 +28,21 @@ create_exception!(_engine, Incompatible, PyRuntimeError);
 
 #[pyfunction]
 pub fn load(py: Python<'_>, bpffs: PathBuf) -> PyResult<Kernel> {
-    let pins = py
-        .detach(|| loader::load(&bpffs))
-        .map_err(|error| match error {
-            LoadError::Incompatible { .. } => Incompatible::new_err(error.to_string()),
-            other => PyRuntimeError::new_err(other.to_string()),
-        })?;
+    let pins = py.detach(|| loader::load(&bpffs)).map_err(load_error)?;
     Kernel::open(py, pins)
+}
+
+/// Incompatible where `load` would raise it; changes nothing.
+#[pyfunction]
+pub fn check(bpffs: PathBuf) -> PyResult<()> {
+    loader::check(&bpffs).map_err(load_error)
+}
+
+fn load_error(error: LoadError) -> PyErr {
+    match error {
+        LoadError::Incompatible { .. } => Incompatible::new_err(error.to_string()),
+        other => PyRuntimeError::new_err(other.to_string()),
+    }
 }
 
 /// The binding table.
@@ -469,14 +477,14 @@ fn parse_hook(hook: &str) -> PyResult<Hook> {
 }
 
 fn check_attachment(attachment: usize) -> PyResult<()> {
-    check("attachment", attachment, layout::MAX_ATTACHMENTS)
+    check_below("attachment", attachment, layout::MAX_ATTACHMENTS)
 }
 
 fn check_slot(slot: usize) -> PyResult<()> {
-    check("slot", slot, layout::MAX_SLOTS)
+    check_below("slot", slot, layout::MAX_SLOTS)
 }
 
-fn check(what: &str, value: usize, bound: usize) -> PyResult<()> {
+fn check_below(what: &str, value: usize, bound: usize) -> PyResult<()> {
     if value < bound {
         Ok(())
     } else {
@@ -488,6 +496,6 @@ fn check(what: &str, value: usize, bound: usize) -> PyResult<()> {
 
 fn lane_index(attachment: usize, direction: usize) -> PyResult<usize> {
     check_attachment(attachment)?;
-    check("direction", direction, 2)?;
+    check_below("direction", direction, 2)?;
     Ok(attachment * 2 + direction)
 }

@@ -35,6 +35,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<probes::Probes>()?;
     module.add_function(wrap_pyfunction!(engine::run_engine, module)?)?;
     module.add_function(wrap_pyfunction!(kernel::load, module)?)?;
+    module.add_function(wrap_pyfunction!(kernel::check, module)?)?;
     module.add_function(wrap_pyfunction!(records::layout, module)?)?;
     module.add_function(wrap_pyfunction!(now_ns, module)?)?;
     module.add_function(wrap_pyfunction!(map_pin, module)?)?;

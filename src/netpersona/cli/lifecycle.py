@@ -26,8 +26,16 @@ from netpersona.cli.places import (
     read_record,
 )
 from netpersona.cli.roles import Say
-from netpersona.datapath import Busy, DatapathError, KernelDatapath, exclusive, processes, remove
-from netpersona.datapath.kernel import pins_path
+from netpersona.datapath import (
+    Busy,
+    DatapathError,
+    Incompatible,
+    KernelDatapath,
+    exclusive,
+    processes,
+    remove,
+)
+from netpersona.datapath.kernel import check_layout, pins_path
 from netpersona.datapath.processes import Process
 
 
@@ -64,6 +72,7 @@ def up(
     with claimed(places.run_dir, RUN_DIR, say) as run, _undone_on_failure(places, run, say):
         roles.require_no_units(places)
         _join(places)
+        _require_known_layout(places)
         with claimed(places.state_dir, STATE_DIR, say) as state:
             make_directories(places)
             owner = manager_user(places, state, user)
@@ -153,6 +162,15 @@ def _undone_on_failure(places: Places, run: Claim, say: Say) -> Iterator[None]:
             _take_down(places, run, lambda _: None)
             say("took back what was started")
         raise
+
+
+def _require_known_layout(places: Places) -> None:
+    """Before anything is changed: what another release enforces goes on until a person says otherwise."""
+    try:
+        check_layout(places.run_dir)
+    except Incompatible as error:
+        message = f"another release of netpersona is up; it was left as it is. {error}"
+        raise CliError(message, "no persona is in force between the two, for some seconds") from error
 
 
 def _open(places: Places) -> KernelDatapath:

@@ -280,6 +280,18 @@ class KernelDatapath:
         )
 
 
+def check_layout(run_dir: Path) -> None:
+    """Whether this build can go on with what is pinned. Changes nothing.
+
+    Raises:
+        Incompatible: another version pinned it; `remove` clears the way.
+    """
+    try:
+        _engine.check(pins_path(run_dir))
+    except _engine.Incompatible as error:
+        raise Incompatible(str(error)) from error
+
+
 def remove(run_dir: Path, *, tap: str = DETOUR_TAP) -> None:
     """Remove pins and interfaces of any version, with whatever is attached. Idempotent.
 
