@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netpersona import _engine
@@ -34,6 +34,7 @@ from netpersona.kinds.persona import CompiledPersona
 
 DETOUR_TAP = "np-detour"
 NULL_SLOT = 0
+_UNFINISHED = "unfinished"
 _FACINGS = tuple(Facing)
 _HOOKS = {
     # Seen from the host, what the workload sends comes in by a TAP or veth, and leaves by a NIC.
@@ -91,6 +92,7 @@ class KernelDatapath:
                 kernel = _engine.load(pins)
             except _engine.Incompatible as error:
                 raise Incompatible(str(error)) from error
+        (pins / _UNFINISHED).mkdir(exist_ok=True)
         datapath = cls(kernel, run_dir, tap, tcx=tcx)
         datapath._own_interfaces()
         if adopt:
@@ -125,7 +127,7 @@ class KernelDatapath:
                 present = None
             number = present[0] if present else self._number()
             try:
-                with refusals(f"attach to {interface}"):
+                with refusals(f"attach to {interface}"), _marked(self.pins, ifindex):
                     self._put(number, ifindex, facing)
             except DatapathError:
                 if present is None:
@@ -140,18 +142,34 @@ class KernelDatapath:
             ifindex = self._ifindex(attachment)
             if not ifindex:
                 return
-            with refusals(f"detach attachment {attachment}"):
+            with refusals(f"detach attachment {attachment}"), _marked(self.pins, ifindex):
                 for direction, hook in enumerate(_hooks(self._open, attachment)):
                     self._open.detach(_link(attachment, direction), ifindex, hook)
                 self._open.strike(ifindex)
                 clsact.release(self.pins, ifindex)
                 self._open.end(attachment)
 
-    def attached(self) -> list[Attached]:
+    def attached(self, only: Collection[int] | None = None) -> list[Attached]:
+        """All, or those of the interfaces in `only`."""
         return [
             Attached(number, ifindex, name, _FACINGS[facing])
-            for ifindex, number, facing, name in self._open.attached()
+            for ifindex, number, facing, name in (self._open.attached() if only is None else self._of(only))
         ]
+
+    def unfinished(self, only: Collection[int] | None = None) -> set[int]:
+        """Interfaces where attaching or detaching was cut short, of all or of those in `only`."""
+        if only is not None:
+            return {ifindex for ifindex in only if _mark(self.pins, ifindex).is_dir()}
+        return {int(mark.name) for mark in (self.pins / _UNFINISHED).iterdir()}
+
+    def find(self, ifindex: int) -> int | None:
+        """The attachment of an interface."""
+        found = self._open.find(ifindex)
+        return found[0] if found else None
+
+    def digest(self, slot: int) -> str:
+        """Of the persona in a slot: "" for the null persona, "?" for one that nobody here has written."""
+        return self._slots.digest(slot) if slot != NULL_SLOT else ""
 
     def install(self, compiled: CompiledPersona) -> int:
         with self._installing:
@@ -256,6 +274,12 @@ class KernelDatapath:
             if how == "clsact-made":
                 clsact.claim(self.pins, ifindex)
 
+    def _of(self, ifindexes: Collection[int]) -> Iterator[tuple[int, int, int, str | None]]:
+        for ifindex in ifindexes:
+            found = self._open.find(ifindex)
+            if found is not None:
+                yield (ifindex, *found, links.name_of(ifindex))
+
     def _ifindex(self, attachment: int) -> int:
         """0 if there is no such attachment."""
         return self._open.bindings.read(attachment)["ifindex"]
@@ -315,6 +339,20 @@ def _hooks(kernel: _engine.Kernel, attachment: int) -> tuple[str, str]:
 
 def _not_attached(attachment: int) -> NotAttached:
     return NotAttached(f"no attachment {attachment}; attach its interface first")
+
+
+def _mark(pins: Path, ifindex: int) -> Path:
+    """A directory on our bpffs, which holds no files: attaching or detaching is under way there."""
+    return pins / _UNFINISHED / str(ifindex)
+
+
+@contextmanager
+def _marked(pins: Path, ifindex: int) -> Iterator[None]:
+    """The mark stays where the block fails, or where we are killed in it."""
+    mark = _mark(pins, ifindex)
+    mark.mkdir(exist_ok=True)
+    yield
+    mark.rmdir()
 
 
 def _link(attachment: int, direction: int) -> str:

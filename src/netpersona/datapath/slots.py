@@ -18,6 +18,9 @@ is over when they are needed."""
 LOOK_EVERY = 128
 """Slots taken between two looks: each reads every binding and lane, milliseconds for a thousand workloads."""
 
+UNKNOWN = "?"
+"""Stands for the digest of a slot that somebody else has written."""
+
 Lane = tuple[int, int]
 """The life of an attachment, and a direction."""
 
@@ -72,6 +75,10 @@ class SlotTable:
         if slot is not None:
             self._loose.pop(slot, None)
         return slot
+
+    def digest(self, slot: int) -> str:
+        """`UNKNOWN` where nothing is known to have been written."""
+        return self._digests.get(slot, UNKNOWN)
 
     def take(self, digest: str) -> int:
         """A slot to write `digest` into.

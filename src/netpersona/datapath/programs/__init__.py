@@ -1,0 +1,1 @@
+"""The kernel programs of bpf/ as a driver, with a fake of it beside it."""
