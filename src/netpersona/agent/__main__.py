@@ -22,6 +22,7 @@ from netpersona.agent.journal import Journal
 from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
 from netpersona.agent.runner import Neighbours, Runner, journal_path
+from netpersona.client import AsyncClient
 from netpersona.datapath import DatapathError, KernelDatapath, Prober, exclusive
 from netpersona.datapath.processes import boot_id
 from netpersona.host import SOCKETS, URI
@@ -29,6 +30,9 @@ from netpersona.logs import set_up
 
 SWITCH_INTERVAL_S = 0.0005
 """How long a compiling thread keeps the event loop waiting; by default 5 ms, as long as a switch may take."""
+
+ANSWER_S = 5.0
+"""How long the manager may take to answer a report."""
 
 _log = structlog.get_logger("netpersona.agent")
 
@@ -59,12 +63,10 @@ def _work(options: argparse.Namespace, datapath: KernelDatapath) -> int:
 
 async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: Journal) -> None:
     token = options.token_file.read_text().strip() if options.token_file else None
-    async with HttpManager(options.manager, token) as manager:
-        running = asyncio.ensure_future(
-            Runner(
-                datapath, journal, manager, Prober(options.run_dir), options.host, _neighbours(options)
-            ).run()
-        )
+    async with AsyncClient(options.manager, token, timeout_s=ANSWER_S) as client:
+        manager, prober = HttpManager(client), Prober(options.run_dir)
+        runner = Runner(datapath, journal, manager, prober, options.host, _neighbours(options))
+        running = asyncio.ensure_future(runner.run())
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, running.cancel)

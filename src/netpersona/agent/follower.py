@@ -11,7 +11,8 @@ import structlog
 from netpersona.agent.agent import Agent
 from netpersona.agent.backoff import Backoff
 from netpersona.agent.desired import DocumentError, Workload, parse_workload
-from netpersona.agent.manager_client import Event, Manager, ManagerRefused, ManagerUnreachable
+from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
+from netpersona.client import Event
 
 _log = structlog.get_logger(__name__)
 
@@ -47,11 +48,11 @@ class Follower:
                 await asyncio.sleep(wait_s)
 
     def _take(self, event: Event) -> None:
-        if event.kind == "BOOKMARK":
+        if event.type == "BOOKMARK":
             self._bookmark()
-        elif event.kind == "VERIFY":
+        elif event.type == "VERIFY":
             self._verify(event.object)
-        elif event.kind in ("ADDED", "MODIFIED", "DELETED"):
+        elif event.type in ("ADDED", "MODIFIED", "DELETED"):
             self._workload(event)
 
     def _bookmark(self) -> None:
@@ -67,7 +68,7 @@ class Follower:
         except DocumentError as error:
             _log.error("skipped", error=str(error))
             return
-        if event.kind == "DELETED" or workload.host != self._host:
+        if event.type == "DELETED" or workload.host != self._host:
             self._gone(workload.workload_id)
         elif self._listing is not None:
             self._listing[workload.workload_id] = workload

@@ -23,7 +23,7 @@ async def foresee(manager: Manager, wardrobe: Wardrobe, backoff: Backoff) -> Non
     while True:
         try:
             async for event in manager.watch("personas"):
-                if event.kind in ("ADDED", "MODIFIED"):
+                if event.type in ("ADDED", "MODIFIED"):
                     await _compile(wardrobe, event.object["spec"])
                     backoff.reset()
         except (ManagerUnreachable, ManagerRefused):

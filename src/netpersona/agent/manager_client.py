@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any, Protocol
-from urllib.parse import quote
 
-import httpx2
-
-from netpersona.agent.watch_stream import StreamEnded, StreamRefused, stream_lines
-
-_TIMEOUT = httpx2.Timeout(5.0)
-_UNIX = "unix:"
+from netpersona.client import ApiError, AsyncClient, Call, ClientError, Event, NotFound, Unreachable, calls
+from netpersona.client.calls import path_of
 
 
 class ManagerUnreachable(Exception):
@@ -24,14 +16,6 @@ class ManagerUnreachable(Exception):
 
 class ManagerRefused(Exception):
     """The manager answered 4xx: trying the same again will not help."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """A line of a watch. `kind`: ADDED, MODIFIED, DELETED, STATUS, VERIFY or BOOKMARK."""
-
-    kind: str
-    object: Mapping[str, Any]
 
 
 class Manager(Protocol):
@@ -62,85 +46,53 @@ class Manager(Protocol):
 
 
 class HttpManager:
-    """A manager at `unix:PATH` or `http://HOST:PORT` (the latter wants a bearer token)."""
+    """`Manager` over the client."""
 
-    def __init__(self, address: str, token: str | None = None) -> None:
-        uds = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
-        self._address, self._token = address, token
-        self._client = httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(uds=uds, retries=0),
-            base_url="http://netpersona" if uds else address,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=_TIMEOUT,
-            trust_env=False,
-        )
-
-    async def __aenter__(self) -> HttpManager:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.aclose()
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
 
     async def watch(self, kind: str = "workloads", host: str | None = None) -> AsyncIterator[Event]:
         """See `Manager.watch`. Starting without a revision never meets 410; one in the middle reopens."""
-        target = f"/v1/{kind}?watch=1" + (f"&host={quote(host, safe='')}" if host else "")
-        try:
-            async with aclosing(stream_lines(self._address, target, self._token)) as lines:
-                async for line in lines:
-                    yield _event(line)
-        except StreamRefused as error:
-            raise _refusal("GET", target, error.status, str(error)) from error
-        except (StreamEnded, OSError, ValueError) as error:
-            raise ManagerUnreachable(str(error) or type(error).__name__) from error
+        with _told_apart(f"GET /v1/{kind}"):
+            async with aclosing(self._client.watch(kind, host=host)) as events:
+                async for event in events:
+                    yield event
 
     async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
-        await self._put(f"/v1/hosts/{quote(host, safe='')}/statuses", {"statuses": statuses})
+        await self._send(Call("PUT", path_of("hosts", host, "statuses"), {"statuses": statuses}))
 
     async def put_host(self, host: str, document: Mapping[str, Any]) -> None:
-        await self._put(f"/v1/hosts/{quote(host, safe='')}", document)
+        await self._send(Call("PUT", path_of("hosts", host), document))
 
     async def put_verification(
         self, workload_id: str, verification_id: str, result: Mapping[str, Any]
     ) -> None:
-        path = f"/v1/workloads/{quote(workload_id, safe='')}/verifications/{quote(verification_id, safe='')}"
-        await self._put(path, result)
+        await self._send(
+            Call("PUT", path_of("workloads", workload_id, "verifications", verification_id), result)
+        )
 
     async def create_workload(self, document: Mapping[str, Any]) -> None:
-        await _check(await self._send("POST", "/v1/workloads", document))
+        await self._send(Call("POST", "/v1/workloads", document))
 
     async def delete_workload(self, workload_id: str) -> None:
-        response = await self._send("DELETE", f"/v1/workloads/{quote(workload_id, safe='')}")
-        if response.status_code != 404:
-            await _check(response)
+        call = calls.delete("workloads", workload_id)
+        with _told_apart(f"DELETE {call.path}"), suppress(NotFound):
+            await self._client.send(call)
 
-    async def _put(self, path: str, document: Mapping[str, Any]) -> None:
-        await _check(await self._send("PUT", path, document))
-
-    async def _send(
-        self, method: str, path: str, document: Mapping[str, Any] | None = None
-    ) -> httpx2.Response:
-        try:
-            return await self._client.request(method, path, json=document)
-        except httpx2.TransportError as error:
-            raise ManagerUnreachable(str(error) or type(error).__name__) from error
+    async def _send(self, call: Call) -> None:
+        with _told_apart(f"{call.method} {call.path}"):
+            await self._client.send(call)
 
 
-async def _check(response: httpx2.Response) -> None:
-    if response.is_success:
-        return
-    text = (await response.aread()).decode(errors="replace")[:500]
-    status = response.status_code
-    raise _refusal(response.request.method, response.request.url.path, status, f"{status} {text}")
-
-
-def _refusal(method: str, target: str, status: int, said: str) -> Exception:
-    # 410 Gone: the revision is too old; 429: slow down. Both want the same request later.
-    later = status >= 500 or status in (410, 429)
-    return (ManagerUnreachable if later else ManagerRefused)(f"{method} {target}: {said}")
-
-
-def _event(line: bytes) -> Event:
-    document = json.loads(line)
-    return Event(str(document["type"]), document.get("object") or {})
+@contextmanager
+def _told_apart(what: str) -> Iterator[None]:
+    """What may work later is ManagerUnreachable, what will not is ManagerRefused."""
+    try:
+        yield
+    except Unreachable as error:
+        raise ManagerUnreachable(error.message) from error
+    except ApiError as error:
+        told = ManagerUnreachable if error.is_temporary else ManagerRefused
+        raise told(f"{what}: {error.status} {error.message}") from error
+    except ClientError as error:
+        raise ManagerRefused(f"{what}: {error.message}") from error

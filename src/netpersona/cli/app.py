@@ -26,6 +26,7 @@ from netpersona.cli import (
 )
 from netpersona.cli.errors import CliError, report
 from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
+from netpersona.client import ClientError
 
 if TYPE_CHECKING:
     import httpx2
@@ -177,7 +178,7 @@ def _run(argv: Sequence[str] | None, transport: httpx2.BaseTransport | None) -> 
         if error.format_message():  # empty where the help has been shown in place of a command
             report(_usage(error))
         return error.exit_code
-    except CliError as error:
+    except (CliError, ClientError) as error:
         report(error)
         return 1
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netpersona.cli import completion
+from netpersona.cli.connection import connect, names, unknown
 from netpersona.cli.durations import duration, lifetime, seconds
-from netpersona.cli.errors import ApiError, CliError, note, unknown_name
+from netpersona.cli.errors import CliError, note, unknown_name
 from netpersona.cli.force import require_in_force
 from netpersona.cli.output import Format, Output, emit
 from netpersona.cli.revisions import split
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import is_applied, view_of
 from netpersona.cli.waiting import poll, require_applied
+from netpersona.client import ApiError, NotFound
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api, JsonObject
+    from netpersona.client import Assignment, Client
+    from netpersona.client.calls import JsonObject
 
 Workload = Annotated[str, typer.Argument(metavar="WORKLOAD", autocompletion=completion.workloads)]
 Wait = Annotated[
@@ -58,15 +61,13 @@ def assign(
     output: Output = Format.table,
 ) -> None:
     """Put a persona on a workload, live; exit 0 once the agent says that it is in force."""
-    from netpersona.cli.client import Api
-
     if persona is None and file is None:
         raise typer.BadParameter("give a PERSONA or -f FILE", ctx=ctx)
     if fallback is not None and ttl is None:
         raise typer.BadParameter("--fallback needs --ttl: nothing else makes a persona fall back", ctx=ctx)
-    with Api(settings_of(ctx)) as api:
+    with connect(settings_of(ctx)) as api:
         name = _applied_file(api, file, persona) if file else str(persona)
-        answer = _put(api, workload, _body(name, ttl, fallback), wait)
+        answer = _put(api, workload, _assignment(name, ttl, fallback), seconds(wait))
         if not (answer.get("assignment") or {}).get("anew", True):
             note(f"{workload} wore this very document already; to start it anew, release it first")
         _told(api, answer, wait, output)
@@ -74,27 +75,26 @@ def assign(
 
 def release(ctx: typer.Context, workload: Workload, wait: Wait = "2s", output: Output = Format.table) -> None:
     """Take the persona off a workload; its traffic passes untouched again."""
-    _change(ctx, workload, "DELETE", "persona", wait, output)
+    _change(ctx, workload, lambda api: api.release(workload), wait, output)
 
 
 def rollback(
     ctx: typer.Context, workload: Workload, wait: Wait = "2s", output: Output = Format.table
 ) -> None:
     """Put back the persona that a workload wore before this one."""
-    _change(ctx, workload, "POST", "rollback", wait, output)
+    _change(ctx, workload, lambda api: api.rollback(workload), wait, output)
 
 
-def _change(ctx: typer.Context, workload: str, method: str, what: str, wait: str, output: Format) -> None:
-    from netpersona.cli.client import Api, resource_path
-
-    with Api(settings_of(ctx)) as api:
-        path = resource_path("workloads", workload, what)
-        answer = _known(api, workload, lambda: api.request(method, path))
+def _change(
+    ctx: typer.Context, workload: str, change: Callable[[Client], JsonObject], wait: str, output: Format
+) -> None:
+    with connect(settings_of(ctx)) as api:
+        answer = _known(api, workload, lambda: change(api))
         answer = poll(api, answer, is_applied, seconds(wait))
         _told(api, answer, wait, output)
 
 
-def _told(api: Api, workload: JsonObject, wait: str, output: Format) -> None:
+def _told(api: Client, workload: JsonObject, wait: str, output: Format) -> None:
     """Print it; exit 1 unless it is in force, or nobody wanted to wait for that."""
     emit(view_of("workloads", [workload], single=True), output)
     require_applied(workload, seconds(wait))
@@ -102,7 +102,7 @@ def _told(api: Api, workload: JsonObject, wait: str, output: Format) -> None:
         require_in_force(api, workload)
 
 
-def _applied_file(api: Api, file: str, persona: str | None) -> str:
+def _applied_file(api: Client, file: str, persona: str | None) -> str:
     """Store the file's personas; the one to assign is the one named, or the only one."""
     from netpersona.cli.documents import load_documents
     from netpersona.cli.resources import apply_documents
@@ -117,49 +117,39 @@ def _applied_file(api: Api, file: str, persona: str | None) -> str:
     return persona or names[0]
 
 
-def _body(persona: str, ttl: str | None, fallback: str | None) -> dict[str, Any]:
+def _assignment(persona: str, ttl: str | None, fallback: str | None) -> Assignment:
     """What the manager is asked; revisions only where they are named."""
+    from netpersona.client import Assignment
+
     (name, revision), (after, after_revision) = split(persona), split(fallback or "")
-    pinned = {"persona_revision": revision, "fallback_revision": after_revision}
-    return {"persona_id": name, "ttl": ttl, "fallback": after or None} | {
-        k: v for k, v in pinned.items() if v
-    }
+    return Assignment(name, revision, ttl, after or None, after_revision)
 
 
-def _put(api: Api, workload: str, body: dict[str, Any], wait: str) -> JsonObject:
-    """Assign; the manager answers once the agent has applied it, or after `wait`."""
-    from netpersona.cli.client import TIMEOUT_S, resource_path
-
-    path = resource_path("workloads", workload, "persona")
-    patience_s = seconds(wait)
-    params = {"wait": wait} if patience_s else {}
+def _put(api: Client, workload: str, assignment: Assignment, patience_s: float) -> JsonObject:
+    """Assign; the manager answers once the agent has applied it, or after `patience_s`."""
     try:
-        return _known(
-            api,
-            workload,
-            lambda: api.request("PUT", path, body, params=params, timeout_s=TIMEOUT_S + patience_s),
-        )
+        return _known(api, workload, lambda: api.assign(workload, assignment, wait_s=patience_s))
     except ApiError as error:
         if error.status in (404, 422):
-            _check_names(api, [body["persona_id"], body["fallback"]])
+            _check_names(api, [assignment.persona_id, assignment.fallback])
         raise
 
 
-def _known(api: Api, workload: str, call: Callable[[], JsonObject]) -> JsonObject:
+def _known(api: Client, workload: str, call: Callable[[], JsonObject]) -> JsonObject:
     """Make the call; where there is no such workload, name the nearest one."""
     try:
         return call()
-    except ApiError as error:
-        if error.status == 404 and api.find("workloads", workload) is None:
-            raise api.unknown("workloads", workload) from error
+    except NotFound as error:
+        if api.find("workloads", workload) is None:
+            raise unknown(api, "workloads", workload) from error
         raise
 
 
-def _check_names(api: Api, names: list[str | None]) -> None:
+def _check_names(api: Client, wanted: list[str | None]) -> None:
     from netpersona.cli.documents import LISTINGS
     from netpersona.kinds.persona import presets
 
-    known = [*api.names("personas"), *presets()]
-    for name in names:
+    known = [*names(api, "personas"), *presets()]
+    for name in wanted:
         if name is not None and name not in known:
             raise unknown_name("persona or preset", name, known, *LISTINGS)

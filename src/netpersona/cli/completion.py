@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from netpersona.cli.connection import connect, names
 from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
 
 TIMEOUT_S = 0.3
@@ -44,10 +45,8 @@ def answer_shells() -> None:
 def _names(ctx: typer.Context, collection: str) -> list[str]:
     """Silent on any failure: an error message in the middle of a command line helps nobody."""
     try:
-        from netpersona.cli.client import Api
-
-        with Api(_settings(ctx), timeout_s=TIMEOUT_S) as api:
-            return api.names(collection)
+        with connect(_settings(ctx), TIMEOUT_S) as api:
+            return names(api, collection)
     except Exception:  # completion must never disturb the line being typed
         return []
 

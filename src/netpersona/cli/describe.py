@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netpersona.cli import completion
+from netpersona.cli.connection import connect, get_known, name_of, names
 from netpersona.cli.errors import CliError, unknown_name
 from netpersona.cli.force import require_known
 from netpersona.cli.output import Format, Output, View, emit, plain_table, say
@@ -17,7 +18,8 @@ from netpersona.cli.tables import expiry_of, moment_of, persona_of, place_of, st
 from netpersona.kinds import traffic
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api, JsonObject
+    from netpersona.client import Client
+    from netpersona.client.calls import JsonObject
 
 Field = tuple[str, str]
 KINDS = {
@@ -38,8 +40,6 @@ def describe(
 
     Exit 1 when what the workload wears is not in force.
     """
-    from netpersona.cli.client import name_of
-
     if name is not None and kind in ("preset", "presets"):
         collection, found = "personas", get_preset(name)
     else:
@@ -53,18 +53,18 @@ def describe(
 
 
 def _stored(ctx: typer.Context, kind: str, name: str | None) -> tuple[str, JsonObject]:
-    from netpersona.cli.client import Api
-
-    with Api(settings_of(ctx)) as api:
+    with connect(settings_of(ctx)) as api:
         if name is None:
             return _only(api, kind)
         if kind not in KINDS:
             raise typer.BadParameter(f"{kind!r} is neither persona, preset nor workload", ctx=ctx)
         collection = KINDS[kind]
-        return collection, get_persona(api, name) if collection == "personas" else api.get(collection, name)
+        if collection == "personas":
+            return collection, get_persona(api, name)
+        return collection, get_known(api, collection, name)
 
 
-def _only(api: Api, name: str) -> tuple[str, JsonObject]:
+def _only(api: Client, name: str) -> tuple[str, JsonObject]:
     """The one resource of that name, whichever kind it is."""
     either = (("personas", find_persona(api, name)), ("workloads", api.find("workloads", name)))
     found = [(collection, resource) for collection, resource in either if resource]
@@ -76,7 +76,7 @@ def _only(api: Api, name: str) -> tuple[str, JsonObject]:
             f"write `netpersona describe persona {name}` or `netpersona describe workload {name}`",
         )
     if not found:
-        known = [*api.names("personas"), *api.names("workloads")]
+        known = [*names(api, "personas"), *names(api, "workloads")]
         raise unknown_name(
             "persona or workload", name, known, "netpersona get personas", "netpersona get workloads"
         )

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from netpersona.cli.errors import CliError, Unreachable, nearest, note, unknown_name, warn
+from netpersona.cli.connection import connect, names
+from netpersona.cli.errors import CliError, nearest, note, unknown_name, warn
 from netpersona.cli.settings import Settings
+from netpersona.client import Unreachable
 from netpersona.kinds.persona import (
     Persona,
     PersonaError,
@@ -145,14 +147,13 @@ def resolve(name: str, settings: Settings) -> Persona:
     """A file, else a stored persona, else a preset: the order in which `assign` looks too."""
     if looks_like_file(name):
         return one_document(name)
-    from netpersona.cli.client import Api
     from netpersona.cli.revisions import find_persona
 
     stored, known = None, []
     try:
-        with Api(settings) as api:
+        with connect(settings) as api:
             stored = find_persona(api, name)
-            known = [] if stored or name in presets() else api.names("personas")
+            known = [] if stored or name in presets() else names(api, "personas")
     except Unreachable as error:
         if name not in presets():
             raise _offline(name, presets(), error) from error

@@ -1,65 +1,28 @@
-"""What can go wrong in a command, and how it is said.
-
-CliError            one line and what to do about it; exit 1
-├─ ApiError         the manager refused; carries its problem document (RFC 9457)
-└─ Unreachable      the manager did not answer
-"""
+"""What can go wrong in a command, and how it is said. What the manager raises is `netpersona.client`'s."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Any, TextIO
+from typing import TextIO
 
-from netpersona.cli.printable import brief, printable
+from netpersona.client import ClientError
+from netpersona.kinds.shown import brief, printable
 
 MOST_DETAILS = 100
 """Problems that a terminal shows; `-o json` has all."""
 
 
 class CliError(Exception):
-    """A failure a person can act on. `details` are further lines, one problem each."""
+    """A command that cannot be done; exit 1. `details` are further lines, one problem each."""
 
     def __init__(self, message: str, remedy: str | None = None, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
         self.details = tuple(details)
-
-
-class Unreachable(CliError):
-    """No manager answered at the address asked."""
-
-
-class ApiError(CliError):
-    """The manager answered 4xx or 5xx."""
-
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        message = str(problem.get("detail") or problem.get("title") or f"the manager answered {status}")
-        errors = _errors_of(problem)
-        if len(errors) == 1 and errors[0].get("detail") == message:
-            super().__init__(_placed(errors[0]), remedy=str(errors[0].get("remedy") or "") or None)
-        else:
-            super().__init__(message, details=[_line(error) for error in errors])
-        self.status = status
-        self.problem = dict(problem)
-
-
-def _errors_of(problem: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    errors = problem.get("errors")
-    return [error for error in errors if isinstance(error, Mapping)] if isinstance(errors, list) else []
-
-
-def _placed(error: Mapping[str, Any]) -> str:
-    """A problem with its JSON pointer (RFC 6901), unless that is the whole document's."""
-    detail = str(error.get("detail") or "is not valid")
-    return f"{error['pointer']}: {detail}" if error.get("pointer") else detail
-
-
-def _line(error: Mapping[str, Any]) -> str:
-    return f"{_placed(error)}; {error['remedy']}" if error.get("remedy") else _placed(error)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -80,7 +43,7 @@ def unknown_name(what: str, name: str, known: Iterable[str], *listings: str) -> 
     )
 
 
-def report(error: CliError, stream: TextIO | None = None) -> None:
+def report(error: CliError | ClientError, stream: TextIO | None = None) -> None:
     """Details first, as a compiler does; the summary is the last thing a person sees."""
     stream = stream or sys.stderr
     for detail in error.details[:MOST_DETAILS]:

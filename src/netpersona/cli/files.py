@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netpersona.cli import completion
+from netpersona.cli.connection import connect
 from netpersona.cli.errors import unknown_name, warn
 from netpersona.cli.output import Format, Output, View, emit, say, to_json
 from netpersona.cli.settings import Settings, settings_of
@@ -172,12 +173,11 @@ def _two(names: list[str], settings: Settings) -> Pair:
 
 
 def _stored_and_files(files: list[str], settings: Settings) -> list[Pair]:
-    from netpersona.cli.client import Api
     from netpersona.cli.documents import load_documents
     from netpersona.kinds.persona import from_mapping
 
     documents = load_documents(files)
-    with Api(settings) as api:
+    with connect(settings) as api:
         stored = [api.find("personas", d.persona.persona_id) for d in documents]
     return [
         (d.persona.persona_id, from_mapping(s["spec"]) if s else None, d.persona)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from netpersona.cli.connection import connect
 from netpersona.cli.errors import warn
 from netpersona.cli.tables import span
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api
     from netpersona.cli.settings import Settings
+    from netpersona.client import Client
 
 SILENT_S = 12.0
 """Agents report their host every five seconds."""
@@ -26,7 +27,7 @@ POLL_S = 0.1
 Resource = Mapping[str, Any]
 
 
-def doubts(api: Api, workloads: Sequence[Resource]) -> list[str]:
+def doubts(api: Client, workloads: Sequence[Resource]) -> list[str]:
     """One line for each host where what workloads wear is not in force, or not known to be."""
     worn = [workload for workload in workloads if workload.get("assignment")]
     hosts = {host["host"]: host for host in api.all("hosts")} if worn else {}
@@ -50,7 +51,7 @@ def silence_s(host: Resource) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(host["seen_at"])).total_seconds()
 
 
-def require_in_force(api: Api, workload: Resource) -> None:
+def require_in_force(api: Client, workload: Resource) -> None:
     """Exit 1 where a persona has been applied and its conditions are not in force all the same."""
     if not workload.get("assignment"):
         return
@@ -60,10 +61,8 @@ def require_in_force(api: Api, workload: Resource) -> None:
 
 def require_known(settings: Settings, workloads: Sequence[Resource]) -> None:
     """Exit 1 where what is worn is not in force, or not known to be."""
-    from netpersona.cli.client import Api
-
     if any(workload.get("assignment") for workload in workloads):
-        with Api(settings) as api:
+        with connect(settings) as api:
             _require(doubts(api, workloads))
 
 
@@ -74,7 +73,7 @@ def _require(lines: Sequence[str]) -> None:
         raise typer.Exit(1)
 
 
-def _await_news(api: Api, workload: Resource) -> None:
+def _await_news(api: Client, workload: Resource) -> None:
     """Where the engine was still when it was applied: until the next report of its host."""
     status = workload.get("status") or {}
     if (status.get("engine") or {}).get("alive", True) or not status.get("observed_at"):
@@ -87,7 +86,7 @@ def _await_news(api: Api, workload: Resource) -> None:
         time.sleep(POLL_S)
 
 
-def _has_conditions(api: Api, workload: Resource) -> bool:
+def _has_conditions(api: Client, workload: Resource) -> bool:
     """By the newest revision of the persona; one that cannot be read is taken to have some."""
     from netpersona.kinds.persona import PersonaError, from_mapping, presets
 

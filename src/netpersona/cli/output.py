@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from netpersona.cli.printable import printable
+from netpersona.kinds.shown import printable
 
 
 class Format(StrEnum):

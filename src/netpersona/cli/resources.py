@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netpersona.cli import completion
+from netpersona.cli.connection import connect, get_known
 from netpersona.cli.errors import CliError, nearest, warn
 from netpersona.cli.force import require_known
 from netpersona.cli.output import Format, Output, View, emit
@@ -17,8 +18,9 @@ from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import troubles, view_of
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api, JsonObject
     from netpersona.cli.documents import Document
+    from netpersona.client import Client
+    from netpersona.client.calls import JsonObject
     from netpersona.kinds.persona import Persona
 
 
@@ -71,12 +73,12 @@ def get(
 
 
 def _stored(ctx: typer.Context, collection: Collection, name: str | None) -> list[JsonObject]:
-    from netpersona.cli.client import Api
-
-    with Api(settings_of(ctx)) as api:
+    with connect(settings_of(ctx)) as api:
         if name is None:
             return api.all(collection)
-        return [get_persona(api, name) if collection is Collection.personas else api.get(collection, name)]
+        return [
+            get_persona(api, name) if collection is Collection.personas else get_known(api, collection, name)
+        ]
 
 
 def apply(
@@ -90,14 +92,13 @@ def apply(
     output: Output = Format.table,
 ) -> None:
     """Create or replace the personas of documents; with any problem in any file, nothing is sent."""
-    from netpersona.cli.client import Api
     from netpersona.cli.documents import load_documents
 
     documents = load_documents(file)
     for document in documents:
         for warning in document.warnings:
             warn(f"{document.persona.persona_id}: {warning}")
-    with Api(settings_of(ctx)) as api:
+    with connect(settings_of(ctx)) as api:
         results = apply_documents(api, documents, dry_run=dry_run)
     emit(_applied(results, dry_run), output)
 
@@ -105,7 +106,7 @@ def apply(
 Applied = tuple[str, str, dict[str, Any]]
 
 
-def apply_documents(api: Api, documents: Sequence[Document], *, dry_run: bool) -> list[Applied]:
+def apply_documents(api: Client, documents: Sequence[Document], *, dry_run: bool) -> list[Applied]:
     """(persona_id, what happened, resource) of each; the manager judges all before it stores the first."""
     planned = [(d.persona, api.find("personas", d.persona.persona_id)) for d in documents]
     rehearsed = [_send(api, persona, stored, dry_run=True) for persona, stored in planned]
@@ -114,19 +115,16 @@ def apply_documents(api: Api, documents: Sequence[Document], *, dry_run: bool) -
     return [_send(api, persona, stored, dry_run=False) for persona, stored in planned]
 
 
-def _send(api: Api, persona: Persona, stored: dict[str, Any] | None, *, dry_run: bool) -> Applied:
-    from netpersona.cli.client import resource_path
+def _send(api: Client, persona: Persona, stored: dict[str, Any] | None, *, dry_run: bool) -> Applied:
     from netpersona.kinds.persona import diff, from_mapping, to_mapping
 
     name, body = persona.persona_id, to_mapping(persona)
-    params = {"dry_run": "1"} if dry_run else {}
     if stored is None:
-        return name, "created", api.request("POST", "/v1/personas", body, params=params)
+        return name, "created", api.create("personas", body, dry_run=dry_run)
     if not diff(from_mapping(stored["spec"]), persona):
         return name, "unchanged", stored
-    match = {"If-Match": f'"{stored["revision"]}"'}
-    path = resource_path("personas", name)
-    return name, "replaced", api.request("PUT", path, body, params=params, headers=match)
+    replaced = api.replace("personas", name, body, stored["revision"], dry_run=dry_run)
+    return name, "replaced", replaced
 
 
 def _applied(results: Sequence[Applied], dry_run: bool) -> View:
@@ -166,11 +164,8 @@ def delete(
 
 def delete_each(ctx: typer.Context, collection: str, names: Sequence[str]) -> None:
     """All names are looked up before the first is deleted, so that a misspelt one deletes nothing."""
-    from netpersona.cli.client import Api, resource_path
-
-    with Api(settings_of(ctx)) as api:
-        found = [(name, api.get(collection, name)) for name in names]
+    with connect(settings_of(ctx)) as api:
+        found = [(name, get_known(api, collection, name)) for name in names]
         for name, resource in found:
-            match = {"If-Match": f'"{resource["revision"]}"'}
-            api.request("DELETE", resource_path(collection, name), headers=match)
+            api.delete(collection, name, resource["revision"])
             print(f"{collection.removesuffix('s')}/{name} deleted")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from netpersona.cli.errors import ApiError, CliError, unknown_name
-from netpersona.cli.printable import brief
+from netpersona.cli.connection import unknown
+from netpersona.cli.errors import CliError, unknown_name
+from netpersona.client import NotFound
+from netpersona.kinds.shown import brief
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api, JsonObject
+    from netpersona.client import Client
+    from netpersona.client.calls import JsonObject
 
 _PINNED = re.compile(r"([^@]*)@([1-9][0-9]{0,17})", re.ASCII)
 
@@ -26,7 +29,7 @@ def split(name: str) -> tuple[str, int | None]:
     return match[1], int(match[2])
 
 
-def find_persona(api: Api, name: str) -> JsonObject | None:
+def find_persona(api: Client, name: str) -> JsonObject | None:
     """A stored persona, in the revision that is named; None when there is none of that name."""
     bare, revision = split(name)
     newest = api.find("personas", bare)
@@ -35,17 +38,13 @@ def find_persona(api: Api, name: str) -> JsonObject | None:
     return _older(api, bare, revision, newest["revision"])
 
 
-def _older(api: Api, name: str, revision: int, newest: int) -> JsonObject:
-    from netpersona.cli.client import resource_path
-
+def _older(api: Client, name: str, revision: int, newest: int) -> JsonObject:
     try:
-        return api.request("GET", resource_path("personas", name, "revisions", str(revision)))
-    except ApiError as error:
-        if error.status == 404:
-            raise CliError(
-                f"revision {revision} of {name} is not kept", f"{name}@{newest} is the newest"
-            ) from error
-        raise
+        return api.revision("personas", name, revision)
+    except NotFound as error:
+        raise CliError(
+            f"revision {revision} of {name} is not kept", f"{name}@{newest} is the newest"
+        ) from error
 
 
 def preset_resources() -> list[JsonObject]:
@@ -68,9 +67,9 @@ def get_preset(name: str) -> JsonObject:
     return found
 
 
-def get_persona(api: Api, name: str) -> JsonObject:
+def get_persona(api: Client, name: str) -> JsonObject:
     """A stored persona, else a preset; an unknown name is answered with the nearest one that exists."""
     found = find_persona(api, name) or find_preset(name)
     if found is None:
-        raise api.unknown("personas", split(name)[0])
+        raise unknown(api, "personas", split(name)[0])
     return found

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from netpersona.cli.errors import CliError, Unreachable, report, warn
+from netpersona.cli.connection import connect
+from netpersona.cli.errors import report, warn
 from netpersona.cli.force import doubts, engine_is_dead
 from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.settings import Settings, settings_of
 from netpersona.cli.tables import age_of, expiry_of, persona_of, phase_of, troubles
+from netpersona.client import Unreachable
 from netpersona.kinds import traffic
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import JsonObject
     from netpersona.cli.places import Places
+    from netpersona.client.calls import JsonObject
 
 PROCESSES = ("manager", "agent", "engine", "supervisor")
 _IN_TROUBLE = ("error", "refused")
@@ -33,7 +35,7 @@ def status(ctx: typer.Context, output: Output = Format.table) -> None:
     doubtful: list[str] = []
     try:
         hosts, workloads, doubtful = _asked(settings)
-        trouble: CliError | None = None
+        trouble: Unreachable | None = None
     except Unreachable as error:
         hosts, workloads, trouble = [], [], error
     emit_all(processes, hosts, workloads, output)
@@ -82,9 +84,7 @@ def _process(name: str, places: Places) -> JsonObject:
 
 def _asked(settings: Settings) -> tuple[list[JsonObject], list[JsonObject], list[str]]:
     """Hosts, workloads, and what is not in force."""
-    from netpersona.cli.client import Api
-
-    with Api(settings) as api:
+    with connect(settings) as api:
         workloads = api.all("workloads")
         return api.all("hosts"), workloads, doubts(api, workloads)
 

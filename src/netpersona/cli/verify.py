@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netpersona.cli import completion
+from netpersona.cli.connection import connect, get_known
 from netpersona.cli.durations import duration, lifetime
 from netpersona.cli.errors import CliError, note
 from netpersona.cli.output import Format, Output, View, emit
 from netpersona.cli.settings import settings_of
+from netpersona.client import ClientError
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api, JsonObject
+    from netpersona.client import Client
+    from netpersona.client.calls import JsonObject
 
 POLL_S = 0.1
 GRACE_S = 30.0
@@ -54,11 +57,10 @@ def verify(
 
     Ctrl-C cancels it. The verifications of a host run one after another.
     """
-    from netpersona.cli.client import Api
-
-    with Api(settings_of(ctx)) as api:
-        api.get("workloads", workload)
-        result = _measure(api, workload, {"probes": probes, "interval": interval, "at_most": at_most})
+    with connect(settings_of(ctx)) as api:
+        get_known(api, "workloads", workload)
+        asked = api.verify(workload, probes=probes, interval=interval, at_most=at_most)
+        result = _finished(api, asked)
     if result["state"] != "done":
         raise CliError(f"could not verify {workload}: {result.get('message') or 'no reason given'}")
     emit(_compared(result), output)
@@ -81,30 +83,26 @@ def _holds(rows: list[dict[str, Any]]) -> bool:
     return not (named["no"] or named["too few"])
 
 
-def _measure(api: Api, workload: str, body: JsonObject) -> JsonObject:
-    """Ask for a verification and wait for the agent to finish it; cancel it when interrupted."""
-    from netpersona.cli.client import resource_path
-
-    collection = resource_path("workloads", workload, "verifications")
-    result = api.request("POST", collection, {key: value for key, value in body.items() if value is not None})
-    path = f"{collection}/{result['verification_id']}"
+def _finished(api: Client, asked: JsonObject) -> JsonObject:
+    """Wait for the agent to finish a verification; cancel it when interrupted."""
     try:
-        return _wait(api, path, workload, result)
+        return _wait(api, asked)
     except KeyboardInterrupt:
-        _cancel(api, path)
+        _cancel(api, asked)
         raise
 
 
-def _cancel(api: Api, path: str) -> None:
+def _cancel(api: Client, asked: JsonObject) -> None:
     try:
-        state = api.request("DELETE", path)["state"]
-    except CliError as error:
+        state = api.cancel(asked["workload_id"], asked["verification_id"])["state"]
+    except ClientError as error:
         note(f"interrupted, and cannot cancel the verification: {error}")
     else:
         note(f"{state}: no more probes are sent")
 
 
-def _wait(api: Api, path: str, workload: str, result: JsonObject) -> JsonObject:
+def _wait(api: Client, result: JsonObject) -> JsonObject:
+    workload, number = result["workload_id"], result["verification_id"]
     with _progress(f"verifying {workload}") as show:
         waited = time.monotonic()
         while result["state"] in OPEN:
@@ -117,7 +115,7 @@ def _wait(api: Api, path: str, workload: str, result: JsonObject) -> JsonObject:
                     "see `netpersona status` and the agent's log",
                 )
             time.sleep(POLL_S)
-            result = api.request("GET", path)
+            result = api.verification(workload, number)
     return result
 
 

@@ -6,23 +6,25 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from netpersona.cli.connection import get_known
 from netpersona.cli.errors import CliError
 from netpersona.cli.tables import is_applied, state_of
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api, JsonObject
+    from netpersona.client import Client
+    from netpersona.client.calls import JsonObject
 
 POLL_S = 0.05
 
 
 def poll(
-    api: Api, workload: JsonObject, reached: Callable[[JsonObject], bool], patience_s: float
+    api: Client, workload: JsonObject, reached: Callable[[JsonObject], bool], patience_s: float
 ) -> JsonObject:
     """The workload once it is as wished, or as it is after `patience_s`."""
     deadline = time.monotonic() + patience_s
     while not reached(workload) and time.monotonic() < deadline:
         time.sleep(POLL_S)
-        workload = api.get("workloads", workload["workload_id"])
+        workload = get_known(api, "workloads", workload["workload_id"])
     return workload
 
 

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netpersona.cli import completion
+from netpersona.cli.connection import connect
 from netpersona.cli.durations import duration, seconds
-from netpersona.cli.errors import ApiError, CliError, note, warn
+from netpersona.cli.errors import CliError, note, warn
 from netpersona.cli.output import Format, Output, emit
 from netpersona.cli.settings import settings_of
 from netpersona.cli.tables import message_of, state_of, view_of
 from netpersona.cli.waiting import is_seen, poll
+from netpersona.client import Conflict
 
 if TYPE_CHECKING:
-    from netpersona.cli.client import Api, JsonObject
+    from netpersona.client import Client
+    from netpersona.client.calls import JsonObject
 
 
 class Kind(StrEnum):
@@ -73,8 +76,6 @@ def add(
     output: Output = Format.table,
 ) -> None:
     """Make a workload known; nothing happens to its traffic until a persona is assigned."""
-    from netpersona.cli.client import Api
-
     if interface is None and not (container or domain):
         raise typer.BadParameter("say where it is: --container, --domain, or --interface", ctx=ctx)
     named = {"netns": netns, "container": container, "domain": domain}
@@ -87,7 +88,7 @@ def add(
         "facing": facing,
         "allow_management": allow_management,
     }
-    with Api(settings_of(ctx)) as api:
+    with connect(settings_of(ctx)) as api:
         workload = _created(api, name, spec)
         workload = poll(api, workload, is_seen, seconds(wait))
     emit(view_of("workloads", [workload], single=True), output)
@@ -103,12 +104,12 @@ def _kind(named: Mapping[str, str | None]) -> Kind:
     return next((kinds[key] for key, value in named.items() if value is not None), Kind.interface)
 
 
-def _created(api: Api, name: str, spec: JsonObject) -> JsonObject:
+def _created(api: Client, name: str, spec: JsonObject) -> JsonObject:
     """Asking twice for the same is no error."""
     try:
-        return api.request("POST", "/v1/workloads", {"workload_id": name, **spec})
-    except ApiError as error:
-        existing = api.find("workloads", name) if error.status == 409 else None
+        return api.create("workloads", {"workload_id": name, **spec})
+    except Conflict as error:
+        existing = api.find("workloads", name)
         if existing is None:
             raise
         if any(existing["spec"].get(key) != spec.get(key) for key in (*spec, *_PLACES)):

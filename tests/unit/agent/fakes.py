@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from netpersona.agent.manager_client import Event, ManagerRefused, ManagerUnreachable
+from netpersona.agent.manager_client import ManagerRefused, ManagerUnreachable
+from netpersona.client import Event
 from netpersona.datapath import (
     Attached,
     Binding,

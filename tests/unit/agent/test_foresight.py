@@ -8,8 +8,8 @@ from netpersona.agent import wardrobe as wardrobe_module
 from netpersona.agent.backoff import Backoff
 from netpersona.agent.desired import Dress, canonical_text
 from netpersona.agent.foresight import foresee
-from netpersona.agent.manager_client import Event
 from netpersona.agent.wardrobe import Wardrobe
+from netpersona.client import Event
 from netpersona.kinds.persona import from_mapping, to_mapping
 
 SLOW = to_mapping(from_mapping({"persona_id": "slow", "egress": {"latency": "50ms", "jitter": "10ms"}}))

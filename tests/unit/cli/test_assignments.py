@@ -40,7 +40,7 @@ def test_assign_asks_the_manager_to_wait_for_the_agent(run: Run, manager: FakeMa
     assert manager.sent("PUT") == [
         ("/v1/workloads/web/persona", {"persona_id": "slow", "ttl": "60s", "fallback": "b"})
     ]
-    assert "500ms" in [request.url.params.get("wait") for request in manager.asked]
+    assert "0.5s" in [request.url.params.get("wait") for request in manager.asked]
     assert "slow@3" in ran.out
 
 

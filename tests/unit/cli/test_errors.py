@@ -7,10 +7,11 @@ import io
 import pytest
 from tests.unit.cli.conftest import Json
 
-from netpersona.cli.errors import ApiError, CliError, nearest, paint, report, unknown_name
+from netpersona.cli.errors import CliError, nearest, paint, report, unknown_name
+from netpersona.client import ApiError, ClientError
 
 
-def said(error: CliError) -> str:
+def said(error: CliError | ClientError) -> str:
     stream = io.StringIO()
     report(error, stream)
     return stream.getvalue()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.unit.cli.conftest import FakeManager, Run
 
-from netpersona.cli.errors import Unreachable
 from netpersona.cli.status import lateness
+from netpersona.client import Unreachable
 from netpersona.datapath.processes import identify, write_pidfile
 
 HOST = {

@@ -43,7 +43,13 @@ def answer(manager: FakeManager) -> End:
 
     def end(state: str, rows: list[dict[str, object]], message: str = "") -> None:
         manager.add_workload("web")
-        pending = {"verification_id": "v1", "state": "pending", "message": "", "rows": []}
+        pending = {
+            "workload_id": "web",
+            "verification_id": "v1",
+            "state": "pending",
+            "message": "",
+            "rows": [],
+        }
         manager.answers["POST", PATH] = httpx2.Response(202, json=pending)
         done = {**pending, "state": state, "rows": rows, "message": message}
         manager.answers["GET", f"{PATH}/v1"] = httpx2.Response(200, json=done)
@@ -154,7 +160,7 @@ def test_an_agent_that_never_answers_is_given_up(
 ) -> None:
     answer("done", [HOLDS])
     manager.answers["GET", f"{PATH}/v1"] = httpx2.Response(
-        200, json={"verification_id": "v1", "state": "pending"}
+        200, json={"workload_id": "web", "verification_id": "v1", "state": "pending"}
     )
     monkeypatch.setattr(verify, "GRACE_S", -1000)
     ran = run("verify", "web")

@@ -6,21 +6,21 @@ import pytest
 from tests.unit.cli.conftest import Json
 
 from netpersona.cli import waiting
-from netpersona.cli.client import Api
 from netpersona.cli.errors import CliError
+from netpersona.client import Client
 
 SEEN = {"workload_id": "web", "sequence": 2, "status": {"phase": "attached", "applied_sequence": 2}}
 BEHIND = {**SEEN, "sequence": 3}
 UNSEEN = {**SEEN, "status": None}
 
 
-class Answers(Api):
+class Answers(Client):
     """Gives one answer after the other, without a manager."""
 
     def __init__(self, *answers: Json) -> None:
         self.left = list(answers)
 
-    def get(self, _collection: str, _name: str) -> Json:
+    def find(self, _collection: str, _name: str) -> Json:
         return self.left.pop(0)
 
 

@@ -1,4 +1,4 @@
-"""The agent's watch, against a server of real sockets that says what each test scripts."""
+"""The asynchronous watch, against a server of real sockets that says what each test scripts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from netpersona.agent import watch_stream
-from netpersona.agent.manager_client import HttpManager, ManagerRefused, ManagerUnreachable
+from netpersona.client import ApiError, AsyncClient, ClientError, Unreachable, stream
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 ADDED = b'{"type": "ADDED", "object": {"workload_id": "web"}}\n'
@@ -47,17 +46,17 @@ def saying(path: Path, pieces: Sequence[bytes], asked: list[bytes]) -> Iterator[
         server.join()
 
 
-def events(path: Path, *pieces: bytes, asked: list[bytes] | None = None) -> tuple[list[str], Exception]:
-    """Kinds of the events that came, and how the watch ended."""
+def events(path: Path, *pieces: bytes, asked: list[bytes] | None = None) -> tuple[list[str], ClientError]:
+    """Types of the events that came, and how the watch ended."""
 
-    async def story() -> tuple[list[str], Exception]:
-        kinds: list[str] = []
-        async with HttpManager(address, "secret") as manager:
+    async def story() -> tuple[list[str], ClientError]:
+        types: list[str] = []
+        async with AsyncClient(address, "secret") as manager:
             try:
-                async for event in manager.watch(host="a b"):
-                    kinds.append(event.kind)
-            except (ManagerRefused, ManagerUnreachable) as error:
-                return kinds, error
+                async for event in manager.watch("workloads", host="a b"):
+                    types.append(event.type)
+            except ClientError as error:
+                return types, error
         raise AssertionError("a watch never ends quietly")
 
     with saying(path, pieces, asked if asked is not None else []) as address:
@@ -66,52 +65,53 @@ def events(path: Path, *pieces: bytes, asked: list[bytes] | None = None) -> tupl
 
 def test_a_watch_is_read_line_by_line_until_it_ends(tmp_path: Path) -> None:
     asked: list[bytes] = []
-    kinds, end = events(tmp_path, HEAD + chunk(ADDED) + chunk(BOOKMARK) + chunk(b""), asked=asked)
-    assert kinds == ["ADDED", "BOOKMARK"]
-    assert isinstance(end, ManagerUnreachable)
+    types, end = events(tmp_path, HEAD + chunk(ADDED) + chunk(BOOKMARK) + chunk(b""), asked=asked)
+    assert types == ["ADDED", "BOOKMARK"]
+    assert isinstance(end, Unreachable)
     assert asked[0].startswith(b"GET /v1/workloads?watch=1&host=a%20b HTTP/1.1\r\nHost: netpersona\r\n")
     assert b"Authorization: Bearer secret\r\n" in asked[0]
 
 
 def test_lines_are_whole_wherever_the_stream_is_cut(tmp_path: Path) -> None:
     whole = HEAD + chunk(ADDED[:7]) + chunk(ADDED[7:] + BOOKMARK[:3]) + chunk(BOOKMARK[3:]) + chunk(b"")
-    kinds, _ = events(tmp_path, *(whole[at : at + 5] for at in range(0, len(whole), 5)))
-    assert kinds == ["ADDED", "BOOKMARK"]
+    types, _ = events(tmp_path, *(whole[at : at + 5] for at in range(0, len(whole), 5)))
+    assert types == ["ADDED", "BOOKMARK"]
 
 
 def test_a_line_that_was_cut_off_is_no_event(tmp_path: Path) -> None:
-    kinds, end = events(tmp_path, HEAD + chunk(BOOKMARK) + chunk(ADDED[:-1]))
-    assert kinds == ["BOOKMARK"]
-    assert isinstance(end, ManagerUnreachable)
+    types, end = events(tmp_path, HEAD + chunk(BOOKMARK) + chunk(ADDED[:-1]))
+    assert types == ["BOOKMARK"]
+    assert isinstance(end, Unreachable)
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, ManagerRefused), (410, ManagerUnreachable)])
-def test_a_refusal_is_told_with_its_text(tmp_path: Path, status: int, error: type[Exception]) -> None:
-    _, end = events(tmp_path, b"HTTP/1.1 %d No\r\nContent-Length: 3\r\n\r\nwhy" % status)
-    assert isinstance(end, error)
-    assert f"{status} why" in str(end)
+@pytest.mark.parametrize(("status", "is_temporary"), [(401, False), (410, True)])
+def test_a_refusal_is_told_with_its_problem(tmp_path: Path, status: int, is_temporary: bool) -> None:
+    said = b'{"detail": "why"}'
+    _, end = events(tmp_path, b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n%s" % (status, len(said), said))
+    assert isinstance(end, ApiError)
+    assert (end.status, end.message, end.is_temporary) == (status, "why", is_temporary)
 
 
 @pytest.mark.parametrize(
     "said", [b"\r\n", b"SSH-2.0-OpenSSH\r\n", HEAD + b"zz\r\n", HEAD + chunk(b"no JSON\n")]
 )
 def test_what_is_no_watch_is_unreachable(tmp_path: Path, said: bytes) -> None:
-    kinds, end = events(tmp_path, said)
-    assert (kinds, type(end)) == ([], ManagerUnreachable)
+    types, end = events(tmp_path, said)
+    assert (types, type(end)) == ([], Unreachable)
 
 
 def test_nobody_there_is_unreachable(tmp_path: Path) -> None:
     async def story() -> None:
-        async with HttpManager(f"unix:{tmp_path / 'none.sock'}") as manager:
-            await anext(manager.watch())
+        async with AsyncClient(f"unix:{tmp_path / 'none.sock'}") as manager:
+            await anext(manager.watch("workloads"))
 
-    with pytest.raises(ManagerUnreachable):
+    with pytest.raises(Unreachable, match="not running"):
         asyncio.run(story())
 
 
 def test_a_manager_that_falls_silent_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_stream, "SILENCE_S", 0.05)
+    monkeypatch.setattr(stream, "SILENCE_S", 0.05)
 
-    kinds, end = events(tmp_path, HEAD + chunk(BOOKMARK), HOLD)
-    assert kinds == ["BOOKMARK"]
+    types, end = events(tmp_path, HEAD + chunk(BOOKMARK), HOLD)
+    assert types == ["BOOKMARK"]
     assert "said nothing" in str(end)

@@ -1,7 +1,7 @@
 """The lines of a watch as they come: one HTTP request whose answer does not end.
 
-A switch waits for the line that asks for it, so this is the one request that does not go through httpx2:
-its layers take 0.2 ms a line. httptools, which the manager's server is built on, parses instead.
+A switch waits for the line that asks for it, so the asynchronous client does not read it through httpx2,
+whose layers take 0.2 ms a line. httptools, which the manager's server is built on, parses instead.
 """
 
 from __future__ import annotations
@@ -14,24 +14,14 @@ from urllib.parse import urlsplit
 
 import httptools
 
-SILENCE_S = 300.0
-"""A watch that says nothing for this long is taken for dead; the manager speaks every 30 s."""
+from netpersona.client.address import Address, unreachable
+from netpersona.client.calls import read_answer
+from netpersona.client.errors import Unreachable
+from netpersona.client.watching import SILENCE_S
+
 _ANSWER_S = 5.0
-_UNIX = "unix:"
 _CHUNK = 1 << 16
 _REFUSAL_BYTES = 1 << 16
-
-
-class StreamEnded(Exception):
-    """The connection was closed, or what came over it is not HTTP."""
-
-
-class StreamRefused(Exception):
-    """The manager answered with something else than 200."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"{status} {text}")
-        self.status = status
 
 
 @dataclass
@@ -57,37 +47,41 @@ class _Answer:
         return whole
 
 
-async def stream_lines(address: str, target: str, token: str | None) -> AsyncGenerator[bytes, None]:
-    """Every line that is not empty of the answer to GET `target` at `unix:PATH` or `http://HOST:PORT`.
+async def stream_lines(address: Address, target: str, token: str | None) -> AsyncGenerator[bytes, None]:
+    """Every line that is not empty of the answer to GET `target`.
 
     Raises:
-        StreamRefused: the answer is not 200.
-        StreamEnded: the answer ended, or nothing came for `SILENCE_S`.
-        OSError: nobody listens there.
+        ApiError: the answer is not 200.
+        Unreachable: nobody listens there, the answer ended, or nothing came for `SILENCE_S`.
     """
     try:
         async with asyncio.timeout(_ANSWER_S):
             reader, writer = await _connect(address)
     except TimeoutError:
-        raise StreamEnded("the manager does not take the connection") from None
+        raise Unreachable(f"the manager at {address.text} does not take the connection") from None
+    except OSError as error:
+        raise unreachable(address, error) from error
     try:
         writer.write(_request(address, target, token))
         async with aclosing(_lines(reader)) as lines:
             async for line in lines:
                 yield line
+    except OSError as error:
+        raise unreachable(address, error) from error
     finally:
         writer.close()
 
 
-async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if address.startswith(_UNIX):
-        return await asyncio.open_unix_connection(address.removeprefix(_UNIX))
-    parts = urlsplit(address)
-    return await asyncio.open_connection(parts.hostname, parts.port or 80)
+async def _connect(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if address.socket is not None:
+        return await asyncio.open_unix_connection(address.socket)
+    parts = urlsplit(address.text)
+    tls = parts.scheme == "https"
+    return await asyncio.open_connection(parts.hostname, parts.port or (443 if tls else 80), ssl=tls or None)
 
 
-def _request(address: str, target: str, token: str | None) -> bytes:
-    host = "netpersona" if address.startswith(_UNIX) else urlsplit(address).netloc
+def _request(address: Address, target: str, token: str | None) -> bytes:
+    host = urlsplit(address.base_url).netloc
     lines = [f"GET {target} HTTP/1.1", f"Host: {host}", "Accept: application/x-ndjson"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
@@ -102,12 +96,12 @@ async def _lines(reader: asyncio.StreamReader) -> AsyncGenerator[bytes, None]:
         if answer.headed and parser.get_status_code() != 200:
             while not answer.complete and len(answer.body) < _REFUSAL_BYTES:
                 await _feed(parser, reader, _ANSWER_S)
-            raise StreamRefused(parser.get_status_code(), answer.body.decode(errors="replace")[:500])
+            read_answer(parser.get_status_code(), bytes(answer.body))
         for line in answer.lines():
             if line:
                 yield line
         if answer.complete:
-            raise StreamEnded("the manager ended the watch")
+            raise Unreachable("the manager ended the watch", "see `netpersona status`")
 
 
 async def _feed(
@@ -118,8 +112,8 @@ async def _feed(
             data = await reader.read(_CHUNK)
         parser.feed_data(data)
     except TimeoutError:
-        raise StreamEnded(f"the manager said nothing for {patience_s:g} s") from None
+        raise Unreachable(f"the manager said nothing for {patience_s:g} s") from None
     except httptools.HttpParserError as error:
-        raise StreamEnded(f"the manager does not speak HTTP: {error}") from None
+        raise Unreachable(f"what answers does not speak HTTP: {error}") from None
     if not data:
-        raise StreamEnded("the manager closed the connection")
+        raise Unreachable("the manager closed the connection")

@@ -1,0 +1,157 @@
+"""What is asked of the manager and how it answers, as values: no socket, no clock.
+
+`Client` and `AsyncClient` differ in how they carry out a call, and in nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from netpersona.client.errors import BadName, refusal
+from netpersona.kinds.shown import brief
+
+JsonObject = dict[str, Any]
+
+TIMEOUT_S = 10.0
+"""How long any answer may take that was not asked to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request; `wait_s` is how long the manager was asked to wait for an agent before it answers."""
+
+    method: str
+    path: str
+    body: object = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait_s: float = 0.0
+
+    @property
+    def target(self) -> str:
+        """Path and query (RFC 9112 section 3.2.1)."""
+        return f"{self.path}?{urlencode(self.params, quote_via=quote)}" if self.params else self.path
+
+
+_ID_KEYS = {"hosts": "host", "presets": "persona_id"}
+
+
+def id_key(collection: str) -> str:
+    """The key that holds a resource's name."""
+    return _ID_KEYS.get(collection) or f"{collection.removesuffix('s')}_id"
+
+
+def path_of(collection: str, name: str, *rest: str) -> str:
+    """Path of a resource, or of something below it. Raises BadName for what a URL would lead elsewhere."""
+    for word in (name, *rest):
+        if word in ("", ".", "..") or not word.isprintable():
+            raise BadName(
+                f"{brief(word) or 'an empty word'} is not a name", "write letters, digits, '.', '_' or '-'"
+            )
+    return "/".join(["/v1", collection, *(quote(word, safe="") for word in (name, *rest))])
+
+
+def page(collection: str) -> Call:
+    """The first page of a collection; `next_page` follows its cursor."""
+    return Call("GET", f"/v1/{collection}")
+
+
+def next_page(answer: JsonObject, call: Call) -> Call | None:
+    cursor = answer.get("continue")
+    return Call("GET", call.path, params={"continue": str(cursor)}) if cursor else None
+
+
+def get(collection: str, name: str, *rest: str) -> Call:
+    return Call("GET", path_of(collection, name, *rest))
+
+
+def create(collection: str, document: Mapping[str, Any], *, dry_run: bool = False) -> Call:
+    return Call("POST", f"/v1/{collection}", document, _dry(dry_run))
+
+
+def replace(
+    collection: str, name: str, document: Mapping[str, Any], revision: int, *, dry_run: bool = False
+) -> Call:
+    return Call("PUT", path_of(collection, name), document, _dry(dry_run), _if_match(revision))
+
+
+def delete(collection: str, name: str, revision: int | None = None) -> Call:
+    return Call("DELETE", path_of(collection, name), headers=_if_match(revision))
+
+
+def watch(collection: str, revision: int | None = None, host: str | None = None) -> Call:
+    params = {"watch": "1"}
+    params |= {} if revision is None else {"revision": str(revision)}
+    params |= {} if host is None else {"host": host}
+    return Call("GET", f"/v1/{collection}", params=params)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Which persona is put on a workload, and what follows once `ttl` ("60s") has passed.
+
+    Without a revision the assignment follows the persona as it changes. Without a `fallback` the persona
+    that is worn now comes back.
+    """
+
+    persona_id: str
+    persona_revision: int | None = None
+    ttl: str | None = None
+    fallback: str | None = None
+    fallback_revision: int | None = None
+
+
+def assign(workload: str, assignment: Assignment, wait_s: float) -> Call:
+    body = {key: value for key, value in asdict(assignment).items() if value is not None}
+    return _awaited("PUT", workload, "persona", wait_s, body)
+
+
+def release(workload: str, wait_s: float) -> Call:
+    return _awaited("DELETE", workload, "persona", wait_s)
+
+
+def rollback(workload: str, wait_s: float) -> Call:
+    return _awaited("POST", workload, "rollback", wait_s)
+
+
+def verify(workload: str, wanted: Mapping[str, Any]) -> Call:
+    """`wanted` may hold probes, interval and at_most."""
+    return Call("POST", path_of("workloads", workload, "verifications"), wanted)
+
+
+def verification(workload: str, verification_id: str) -> Call:
+    return get("workloads", workload, "verifications", verification_id)
+
+
+def cancel(workload: str, verification_id: str) -> Call:
+    return Call("DELETE", path_of("workloads", workload, "verifications", verification_id))
+
+
+def _awaited(method: str, workload: str, what: str, wait_s: float, body: object = None) -> Call:
+    params = {"wait": f"{wait_s:g}s"} if wait_s else {}
+    return Call(method, path_of("workloads", workload, what), body, params, wait_s=wait_s)
+
+
+def _if_match(revision: int | None) -> dict[str, str]:
+    """The condition that nobody changed it meanwhile (RFC 9110 section 13.1.1); None: whatever is there."""
+    return {} if revision is None else {"If-Match": f'"{revision}"'}
+
+
+def _dry(dry_run: bool) -> dict[str, str]:
+    return {"dry_run": "1"} if dry_run else {}
+
+
+def read_answer(status: int, content: bytes) -> JsonObject:
+    """The object of an answer; {} where it has none. Raises ApiError unless `status` is 2xx."""
+    try:
+        body = json.loads(content) if content else {}
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    if not 200 <= status < 300:
+        raise refusal(status, body)
+    return body

@@ -1,0 +1,183 @@
+"""The client for programs that wait for each answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx2
+
+from netpersona.client import calls
+from netpersona.client.address import Address, unreachable
+from netpersona.client.calls import TIMEOUT_S, Assignment, Call, JsonObject
+from netpersona.client.errors import ClientError, NotFound, Unreachable
+from netpersona.client.watching import SILENCE_S, Course, Event, pauses, read_event
+
+
+class Client:
+    """A manager at `unix:PATH` or `http(s)://HOST[:PORT]`; the latter wants its bearer token.
+
+    Every method raises ClientError, never a library's own. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        """`transport` answers in place of the network. Raises BadAddress, and Unreachable for a socket."""
+        self.address = Address.parse(address)
+        self._timeout_s = timeout_s
+        self._is_real = transport is None
+        if transport is None:
+            self.address.check()
+            transport = httpx2.HTTPTransport(uds=self.address.socket)
+        self._http = httpx2.Client(
+            transport=transport,
+            base_url=self.address.base_url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def send(self, call: Call) -> JsonObject:
+        """Carry out any call; `netpersona.client.calls` has those of the API."""
+        try:
+            response = self._http.request(
+                call.method,
+                call.path,
+                json=call.body,
+                params=call.params,
+                headers=call.headers,
+                timeout=self._timeout_s + call.wait_s,
+            )
+        except (httpx2.TransportError, OSError) as error:
+            raise unreachable(self.address, error) from error
+        return calls.read_answer(response.status_code, response.content)
+
+    def all(self, collection: str) -> list[JsonObject]:
+        """Every resource of a collection."""
+        found: list[JsonObject] = []
+        call: Call | None = calls.page(collection)
+        while call:
+            answer = self.send(call)
+            found += answer.get("items", [])
+            call = calls.next_page(answer, call)
+        return found
+
+    def get(self, collection: str, name: str) -> JsonObject:
+        """Raises NotFound."""
+        return self.send(calls.get(collection, name))
+
+    def find(self, collection: str, name: str) -> JsonObject | None:
+        """One resource, or None when there is none of that name."""
+        try:
+            return self.get(collection, name)
+        except NotFound:
+            return None
+
+    def revision(self, collection: str, name: str, revision: int) -> JsonObject:
+        """An older revision of a resource. Raises NotFound where it is no longer kept."""
+        return self.send(calls.get(collection, name, "revisions", str(revision)))
+
+    def create(self, collection: str, document: Mapping[str, Any], *, dry_run: bool = False) -> JsonObject:
+        """Raises Conflict where one of that name exists. A dry run gives what would change."""
+        return self.send(calls.create(collection, document, dry_run=dry_run))
+
+    def replace(
+        self,
+        collection: str,
+        name: str,
+        document: Mapping[str, Any],
+        revision: int,
+        *,
+        dry_run: bool = False,
+    ) -> JsonObject:
+        """Raises Conflict unless `revision` is the newest."""
+        return self.send(calls.replace(collection, name, document, revision, dry_run=dry_run))
+
+    def delete(self, collection: str, name: str, revision: int | None = None) -> None:
+        """Raises Conflict where something refers to it, or unless `revision` is the newest."""
+        self.send(calls.delete(collection, name, revision))
+
+    def watch(
+        self, collection: str, *, revision: int | None = None, host: str | None = None
+    ) -> Iterator[Event]:
+        """All there is as ADDED, one BOOKMARK, then changes; with `revision` only what came after it.
+
+        With `host` it is what the agent of that host needs. Raises Unreachable at the end of the stream,
+        ApiError 410 where `revision` is no longer known.
+        """
+        call = calls.watch(collection, revision, host)
+        timeout = httpx2.Timeout(self._timeout_s, read=SILENCE_S)
+        if self._is_real:
+            self.address.check()
+        try:
+            with self._http.stream("GET", call.path, params=call.params, timeout=timeout) as response:
+                if response.is_error:
+                    calls.read_answer(response.status_code, response.read())
+                for line in response.iter_lines():
+                    if line:
+                        yield read_event(line)
+        except (httpx2.TransportError, OSError, ValueError) as error:
+            raise unreachable(self.address, error) from error
+        raise Unreachable("the manager ended the watch", "see `netpersona status`")
+
+    def follow(self, collection: str) -> Iterator[Event]:
+        """`watch` for ever: goes on after a gap, without telling anything twice or leaving anything out."""
+        course, waits = Course(calls.id_key(collection)), pauses()
+        while True:
+            try:
+                for event in self.watch(collection, revision=course.begin()):
+                    waits = pauses()
+                    yield from course.take(event)
+            except ClientError as error:
+                course.broke_off(error)
+            time.sleep(next(waits))
+
+    def assign(self, workload: str, assignment: Assignment, *, wait_s: float = 0.0) -> JsonObject:
+        """Put a persona on a workload; the answer is the workload as it is once its agent has applied it.
+
+        The agent has `wait_s` for that, else the answer is how things stand then.
+        """
+        return self.send(calls.assign(workload, assignment, wait_s))
+
+    def release(self, workload: str, *, wait_s: float = 0.0) -> JsonObject:
+        """Take the persona off; see `assign` for `wait_s`."""
+        return self.send(calls.release(workload, wait_s))
+
+    def rollback(self, workload: str, *, wait_s: float = 0.0) -> JsonObject:
+        """Put back what was worn before. Raises Conflict where that is nothing."""
+        return self.send(calls.rollback(workload, wait_s))
+
+    def verify(
+        self,
+        workload: str,
+        *,
+        probes: int | None = None,
+        interval: str | None = None,
+        at_most: str | None = None,
+    ) -> JsonObject:
+        """Ask for probes through the workload's attachment. It is `pending` then; `verification` asks on."""
+        wanted = {"probes": probes, "interval": interval, "at_most": at_most}
+        return self.send(calls.verify(workload, {k: v for k, v in wanted.items() if v is not None}))
+
+    def verification(self, workload: str, verification_id: str) -> JsonObject:
+        """How far it is; its rows once its `state` is `done`."""
+        return self.send(calls.verification(workload, verification_id))
+
+    def cancel(self, workload: str, verification_id: str) -> JsonObject:
+        """No more probes are sent."""
+        return self.send(calls.cancel(workload, verification_id))
