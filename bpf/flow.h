@@ -26,7 +26,7 @@ struct np_flow_key {
 	__u8 family;
 	__u8 protocol;
 	__u16 zero;
-};
+} __attribute__((aligned(8)));
 
 #define NP_TCP_OPENER_FIN 1
 #define NP_TCP_RESPONDER_FIN 2
@@ -153,19 +153,25 @@ static __always_inline void np_note_tcp(struct np_view *view, struct np_flow *fl
 
 /* The flow's verdict under the generation in force. A flow that is cut stays
  * in the table, so that a datagram of its cannot open it anew at once. */
-static __always_inline __u32 np_flow_verdict(struct np_view *view, struct np_flow *flow,
-					     const struct np_packet *packet, __u32 direction)
+static __noinline __u32 np_judge_again(struct np_view *view, struct np_flow *flow,
+				       const struct np_packet *packet, __u32 direction)
 {
 	__u64 decided = READ_ONCE(flow->decided);
-	__u32 verdict;
+	__u32 verdict = np_judge(view, packet, direction, flow->origin);
 
-	if (decided >> 32 == view->generation)
-		return decided;
-	verdict = np_judge(view, packet, direction, flow->origin);
 	if (view->policy->flags & NP_POLICY_KEEP_FLOWS && (decided & 255) == NP_PASSED)
 		verdict = np_verdict(NP_PASSED, verdict >> 8);
 	WRITE_ONCE(flow->decided, np_decided(view, verdict));
 	return verdict;
+}
+
+static __always_inline __u32 np_flow_verdict(struct np_view *view, struct np_flow *flow,
+					     const struct np_packet *packet, __u32 direction)
+{
+	__u64 decided = READ_ONCE(flow->decided);
+
+	return decided >> 32 == view->generation ? decided :
+						   np_judge_again(view, flow, packet, direction);
 }
 
 static __always_inline void np_create_flow(struct np_view *view, const struct np_flow_key *key,
@@ -185,32 +191,110 @@ static __always_inline void np_create_flow(struct np_view *view, const struct np
 		view->counters->flows_created++;
 }
 
-static __noinline __u32 np_judge_flow(struct np_view *view, const struct np_packet *packet)
+/* Out of line, like all that a packet of a known flow does not need. */
+static __noinline __u32 np_judge_first(struct np_view *view, const struct np_flow_key *key,
+				       const struct np_packet *packet)
 {
-	__u32 direction = view->direction, origin, verdict;
-	struct np_flow_key key = {};
-	struct np_flow *flow;
+	__u32 origin = np_opener(packet, view->direction);
+	__u32 verdict = np_judge(view, packet, view->direction, origin);
 
-	np_flow_key(&key, view, packet, direction);
-	flow = np_find_flow(&key, view->now);
-	/* a repeated SYN is the same opening; any other one is a new flow */
-	if (flow && np_is_opening_syn(packet) && (flow->origin != direction || flow->tcp))
-		flow = 0;
-	if (flow) {
-		verdict = np_flow_verdict(view, flow, packet, direction);
-		if ((verdict & 255) == NP_PASSED) {
-			if ((__s64)(view->now - flow->last_ns) > NP_TOUCH_NS)
-				flow->last_ns = view->now;
-			if (key.protocol == IPPROTO_TCP)
-				np_note_tcp(view, flow, packet->tcp_flags, flow->origin == direction);
-		}
-		return verdict;
-	}
-	origin = np_opener(packet, direction);
-	verdict = np_judge(view, packet, direction, origin);
 	if ((verdict & 255) == NP_PASSED && np_may_open(packet))
-		np_create_flow(view, &key, packet, origin, verdict);
+		np_create_flow(view, key, packet, origin, verdict);
 	return verdict;
+}
+
+/* What this CPU found in the table of flows during the tick `now`, and let pass.
+ * Until the next tick such a packet finds it here: nothing that the table says of
+ * its flow would decide otherwise, and last_ns is no finer. Only SYN, FIN and
+ * reset change a flow, and go to the table themselves. */
+#define NP_RECENT_FLOWS 64
+struct np_recent {
+	struct np_flow_key key;
+	__u64 now; /* 0: none */
+	__u64 decided;
+	__u32 direction;
+	__u32 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NP_RECENT_FLOWS);
+	__type(key, __u32);
+	__type(value, struct np_recent);
+} recent_flows SEC(".maps");
+
+static __always_inline struct np_recent *np_recent_place(const struct np_flow_key *key)
+{
+	__u32 ports = key->workload_port ^ key->peer_port ^ key->workload[0] >> 24 ^ key->peer[0] >> 24;
+	__u32 place = (ports ^ ports >> 8) % NP_RECENT_FLOWS;
+
+	return bpf_map_lookup_elem(&recent_flows, &place);
+}
+
+static __always_inline int np_is_same_flow(const struct np_flow_key *one, const struct np_flow_key *two)
+{
+	const __u64 *a = (const __u64 *)one, *b = (const __u64 *)two;
+	__u64 difference = 0;
+
+	for (__u32 i = 0; i < sizeof(*one) / sizeof(*a); i++)
+		difference |= a[i] ^ b[i];
+	return !difference;
+}
+
+static __always_inline int np_is_recent(const struct np_recent *recent, const struct np_view *view,
+					const struct np_flow_key *key, __u32 direction)
+{
+	return recent->now == view->now && recent->decided >> 32 == view->generation &&
+	       recent->direction == direction && np_is_same_flow(&recent->key, key);
+}
+
+static __always_inline __u32 np_judge_known(struct np_view *view, struct np_flow *flow,
+					    const struct np_packet *packet, __u32 direction)
+{
+	__u32 verdict = np_flow_verdict(view, flow, packet, direction);
+
+	if ((verdict & 255) != NP_PASSED)
+		return verdict;
+	if ((__s64)(view->now - flow->last_ns) > NP_TOUCH_NS)
+		flow->last_ns = view->now;
+	if (packet->protocol == IPPROTO_TCP)
+		np_note_tcp(view, flow, packet->tcp_flags, flow->origin == direction);
+	return verdict;
+}
+
+static __noinline __u32 np_judge_by_table(struct np_view *view, const struct np_flow_key *key,
+					  const struct np_packet *packet, struct np_recent *recent)
+{
+	__u32 direction = view->direction, verdict;
+	struct np_flow *flow = np_find_flow(key, view->now);
+
+	recent->now = 0;
+	/* a repeated SYN is the same opening; any other one is a new flow */
+	if (!flow || (np_is_opening_syn(packet) && (flow->origin != direction || flow->tcp)))
+		return np_judge_first(view, key, packet);
+	verdict = np_judge_known(view, flow, packet, direction);
+	if ((verdict & 255) != NP_PASSED)
+		return verdict;
+	recent->key = *key;
+	recent->decided = np_decided(view, verdict);
+	recent->direction = direction;
+	recent->now = view->now;
+	return verdict;
+}
+
+static __always_inline __u32 np_judge_flow(struct np_view *view, const struct np_packet *packet)
+{
+	struct np_flow_key key = {};
+	struct np_recent *recent;
+
+	np_flow_key(&key, view, packet, view->direction);
+	recent = np_recent_place(&key);
+	if (!recent)
+		return NP_VERDICT_PASS; /* the verifier asks: every place is there */
+	if (!(packet->tcp_flags & (NP_TCP_SYN | NP_TCP_FIN | NP_TCP_RST)) &&
+	    np_is_recent(recent, view, &key, view->direction))
+		return recent->decided;
+	return np_judge_by_table(view, &key, packet, recent);
 }
 
 /* An ICMP error follows the flow that it quotes; ~0 if that is unknown. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The maps. Their values are laid out in layout.h; flows and fragments are
- * the kernel programs' own and are declared beside their code. */
+/* The maps. Their values are laid out in layout.h, or are the kernel programs'
+ * own: those of flows and fragments are declared beside their code. */
 #ifndef NETPERSONA_MAPS_H
 #define NETPERSONA_MAPS_H
 
@@ -35,6 +35,28 @@ struct {
 	__type(key, __u32); /* ifindex */
 	__type(value, struct np_attachment);
 } attachments SEC(".maps");
+
+/* By ifindex % NP_HINTS: the attachment last found for such an interface. To be
+ * believed only if its binding names the interface. */
+#define NP_HINTS 4096
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NP_HINTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} hints SEC(".maps");
+
+/* The time of the last tick, as this CPU read it. */
+struct np_tick {
+	__u64 jiffies;
+	__u64 now;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct np_tick);
+} ticks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -59,7 +59,7 @@ static __always_inline __u32 np_decide(struct __sk_buff *skb, struct np_view *vi
 		return NP_VERDICT_PASS;
 	if (parsed == NP_NOT_IP)
 		return np_judge(view, packet, view->direction, view->direction);
-	if (parsed == NP_MALFORMED || np_parse_ip(skb, packet, 0) == NP_MALFORMED)
+	if (parsed == NP_MALFORMED || np_parse_here(skb, packet, 0) == NP_MALFORMED)
 		return np_verdict(NP_DROPPED_MALFORMED, NP_QUEUE_DEFAULT);
 	if (packet->fragment == NP_LATER_FRAGMENT)
 		return np_judge_later_fragment(view, packet);

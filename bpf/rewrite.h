@@ -24,22 +24,30 @@ static __always_inline __u16 np_checksum_of(__u16 checksum_be, __u16 from_be, __
 	return ~sum;
 }
 
-/* Field and checksum in one store, each of which makes the packet writable. The
- * sum over the header stays what it was, and so does skb->csum. */
+static __always_inline void np_set_tos(struct np_ipv4_front *ip, __u8 dscp)
+{
+	__u8 old = ip->tos, new = dscp << 2 | (old & NP_ECN_MASK), first = ip->version_ihl;
+
+	if (new == old)
+		return;
+	ip->tos = new;
+	ip->checksum_be = np_checksum_of(ip->checksum_be, bpf_htons(first << 8 | old),
+					 bpf_htons(first << 8 | new));
+}
+
+/* In place where the header is linear: the kernel makes the packets of a program
+ * that does so writable before it runs. The sum over the header stays what it was,
+ * and so does skb->csum. */
 static __always_inline void np_write_dscp_ipv4(struct __sk_buff *skb, __u32 network, __u8 dscp)
 {
-	struct np_ipv4_front ip;
-	__u8 old;
+	struct np_ipv4_front *here = (void *)(long)skb->data + (network & NP_NEAR), ip;
 
-	if (np_load(skb, network, &ip, sizeof(ip)))
-		return;
-	old = ip.tos;
-	ip.tos = dscp << 2 | (old & NP_ECN_MASK);
-	if (ip.tos == old)
-		return;
-	ip.checksum_be = np_checksum_of(ip.checksum_be, bpf_htons(ip.version_ihl << 8 | old),
-					bpf_htons(ip.version_ihl << 8 | ip.tos));
-	bpf_skb_store_bytes(skb, network, &ip, sizeof(ip), 0);
+	if (network <= NP_NEAR && (void *)(here + 1) <= (void *)(long)skb->data_end) {
+		np_set_tos(here, dscp);
+	} else if (!bpf_skb_load_bytes(skb, network, &ip, sizeof(ip))) {
+		np_set_tos(&ip, dscp);
+		bpf_skb_store_bytes(skb, network, &ip, sizeof(ip), 0);
+	}
 }
 
 static __always_inline void np_write_dscp_ipv6(struct __sk_buff *skb, __u32 network, __u8 dscp)

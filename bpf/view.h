@@ -27,7 +27,7 @@ struct np_view {
 	const struct np_policy *policy; /* null: slot 0 */
 	struct np_counters *counters;
 	struct np_lane *lane;
-	__u64 now; /* as of the last timer tick: a cheaper clock, good enough for idle times */
+	__u64 now; /* np_tick_ns: a cheaper clock, good enough for idle times */
 	__u32 attachment;
 	__u32 life; /* of the attachment: its number is given again, this is not */
 	__u32 direction;
@@ -96,26 +96,61 @@ static __always_inline void np_prove(struct np_view *view)
 	counters->generation_packets++;
 }
 
+/* As of the last tick. The clock is asked once a tick: counting ticks costs a
+ * load (bpf_jiffies64), a call of the clock 16 ns. */
+static __always_inline __u64 np_tick_ns(void)
+{
+	__u32 zero = 0;
+	struct np_tick *tick = bpf_map_lookup_elem(&ticks, &zero);
+	__u64 jiffies = bpf_jiffies64();
+
+	if (!tick)
+		return bpf_ktime_get_coarse_ns(); /* Linux 5.11 */
+	if (tick->jiffies != jiffies) {
+		tick->now = bpf_ktime_get_coarse_ns();
+		tick->jiffies = jiffies;
+	}
+	return tick->now;
+}
+
+static __noinline __u32 np_find_attachment(__u32 ifindex, __u32 *hint)
+{
+	const struct np_attachment *found = bpf_map_lookup_elem(&attachments, &ifindex);
+
+	return found ? *hint = found->attachment : 0;
+}
+
+/* Of the interface; null if it is no attachment of ours. The hint spares nearly
+ * every packet a look-up in a hash table. */
+static __always_inline const struct np_binding *np_find_binding(__u32 ifindex, __u32 *attachment)
+{
+	__u32 place = ifindex % NP_HINTS, *hint = bpf_map_lookup_elem(&hints, &place);
+	const struct np_binding *binding;
+
+	if (!hint)
+		return 0;
+	*attachment = READ_ONCE(*hint);
+	binding = bpf_map_lookup_elem(&bindings, attachment);
+	if (binding && binding->ifindex == ifindex)
+		return binding;
+	*attachment = np_find_attachment(ifindex, hint);
+	return *attachment ? bpf_map_lookup_elem(&bindings, attachment) : 0;
+}
+
 /* 0 if the interface is no attachment of ours. */
 static __always_inline int np_look(struct __sk_buff *skb, __u32 direction, struct np_view *view)
 {
-	__u32 ifindex = skb->ifindex, index;
-	const struct np_attachment *attachment = bpf_map_lookup_elem(&attachments, &ifindex);
-	const struct np_binding *binding;
+	const struct np_binding *binding = np_find_binding(skb->ifindex, &view->attachment);
+	__u32 index = view->attachment * 2 + direction;
 	__u64 word;
 
-	if (!attachment)
-		return 0;
-	view->attachment = attachment->attachment;
-	view->life = attachment->life;
-	view->direction = direction;
-	index = view->attachment * 2 + direction;
-	binding = bpf_map_lookup_elem(&bindings, &view->attachment);
 	view->counters = bpf_map_lookup_elem(&counters, &index);
 	view->lane = bpf_map_lookup_elem(&lanes, &index);
 	if (!binding || !view->counters || !view->lane)
 		return 0;
-	view->now = bpf_ktime_get_coarse_ns(); /* Linux 5.11 */
+	view->life = binding->life;
+	view->direction = direction;
+	view->now = np_tick_ns();
 	word = np_word_in_force(binding, view);
 	view->generation = word >> 32;
 	view->slot = word;
