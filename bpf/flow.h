@@ -204,9 +204,9 @@ static __noinline __u32 np_judge_first(struct np_view *view, const struct np_flo
 }
 
 /* What this CPU found in the table of flows during the tick `now`, and let pass.
- * Until the next tick such a packet finds it here: nothing that the table says of
- * its flow would decide otherwise, and last_ns is no finer. Only SYN, FIN and
- * reset change a flow, and go to the table themselves. */
+ * Until the next tick such a packet finds it here: last_ns is no finer, and only
+ * SYN, FIN and reset change a flow, which go to the table themselves. A flow that
+ * is opened anew on another CPU is known as the old one for a tick at most. */
 #define NP_RECENT_FLOWS 64
 struct np_recent {
 	struct np_flow_key key;

@@ -29,6 +29,9 @@
 #define NP_LANE_STATS_VERSION 3
 #define NP_ENGINE_STATS_VERSION 3
 #define NP_PROBES_VERSION 3
+#define NP_HINTS_VERSION 1         /* from here on: only found again faster */
+#define NP_TICKS_VERSION 1
+#define NP_RECENT_FLOWS_VERSION 1
 
 /* Documented bounds. Index 0 is never used for an attachment; slot 0 is the
  * null persona (everything passes, nothing is counted against a rule). */

@@ -96,8 +96,8 @@ static __always_inline void np_prove(struct np_view *view)
 	counters->generation_packets++;
 }
 
-/* As of the last tick. The clock is asked once a tick: counting ticks costs a
- * load (bpf_jiffies64), a call of the clock 16 ns. */
+/* As of the last tick, never ahead. The clock is asked once a tick: which tick it
+ * is costs a load (bpf_jiffies64), the clock a call of 16 ns. */
 static __always_inline __u64 np_tick_ns(void)
 {
 	__u32 zero = 0;

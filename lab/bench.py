@@ -10,10 +10,9 @@ import ctypes
 import json
 import os
 import platform
-import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,9 +24,10 @@ from rich.table import Table
 from lab import end_on_sigterm, peers
 from lab.crowd import crowd_rows
 from lab.dressed import Dressed, dressed
-from lab.measure import flow, small_packets_per_s, tcp_bits_per_s
+from lab.measure import flow
 from lab.netem import beside, netem
 from lab.packets import packet_figures
+from lab.policy import policy_cost
 from lab.rates import rate_figures
 from lab.rest import rest_rows
 from lab.rows import Figure
@@ -36,15 +36,6 @@ from lab.stress import ROTATION, flip, judge
 from lab.throughput import throughput_figures
 from lab.traffic import Records, delays_ms, exchange, start
 
-POLICY_ONLY = {
-    "security_profile": "standard",
-    "qos_priority": 9,
-    "dscp": "af41",
-    "filtering_rules": [
-        {"protocol": "tcp", "port": 25, "action": "drop"},
-        {"protocol": "udp", "source": "198.51.100.0/24", "action": "drop"},
-    ],
-}
 PR_SET_TIMERSLACK = 29  # linux/prctl.h
 
 
@@ -79,34 +70,6 @@ def switch_under_load(host: Dressed) -> Iterator[Figure]:
     for kind in ("torn", "lost", "reordered"):
         total = sum(getattr(verdict, kind) for verdict in verdicts)
         yield Figure(f"10,000 switches under load: {kind}", total, f"of {2 * count}", upper=0)
-
-
-def policy_cost(host: Dressed) -> Iterator[Figure]:
-    """A persona that never leaves the kernel against no persona."""
-    yield Figure(
-        "policy-only persona, TCP throughput",
-        ratio(host, POLICY_ONLY, lambda: tcp_bits_per_s(host.subject, host.peer, seconds=2), pairs=5),
-        "of bare",
-        lower=0.98,
-    )
-    yield Figure(
-        "policy-only persona, 64-byte packets a second",
-        ratio(host, POLICY_ONLY, lambda: small_packets_per_s(host.subject, host.peer, seconds=1), pairs=7),
-        "of bare",
-        lower=0.95,
-    )
-
-
-def ratio(host: Dressed, persona: Mapping[str, object], measure: Callable[[], float], *, pairs: int) -> float:
-    """Median over pairs of (with the persona) / (detached)."""
-    quotients = []
-    for _ in range(pairs):
-        host.datapath.detach(host.attachments[host.subject.host_interface])
-        bare = measure()
-        host.attach(host.subject)
-        host.wear(persona)
-        quotients.append(measure() / bare)
-    return statistics.median(quotients)
 
 
 def delay_error(host: Dressed) -> Iterator[Figure]:

@@ -82,13 +82,6 @@ def tcp_goodput(
     return float(end["sum_received"]["bits_per_second"]), int(end["sum_sent"]["retransmits"])
 
 
-def small_packets_per_s(client: Workload, server: Workload, *, seconds: float) -> float:
-    """64-byte UDP datagrams that arrived, a second, sent as fast as one sender can."""
-    options = ["--udp", "--bitrate", "0", "--length", "64", "--time", f"{seconds:g}"]
-    end = _iperf3(client, server, server.ipv4, options, seconds)["end"]["sum"]
-    return float((end["packets"] - end["lost_packets"]) / end["seconds"])
-
-
 def _iperf3(
     client: Workload, server: Workload, address: str, options: list[str], seconds: float
 ) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def packet_figures(host: Dressed) -> Iterator[Figure]:
     with ExitStack() as stack:
         for workload in (host.subject, host.peer):
             stack.enter_context(sink(workload))
-        _leave_bridge_unfiltered(host)
+        leave_bridge_unfiltered(host)
         yield from _figures(host)
 
 
@@ -117,7 +117,7 @@ def sink(workload: Workload) -> socket.socket:
     return sink
 
 
-def _leave_bridge_unfiltered(host: Dressed) -> None:
+def leave_bridge_unfiltered(host: Dressed) -> None:
     """A kernel with br_netfilter has bridges ask the firewall by default: a tenth of a packet's cost."""
     for name in BRIDGE_FILTERS:
         host.lab.host.run("sysctl", "-qw", f"net.bridge.{name}=0", check=False)

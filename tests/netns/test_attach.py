@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from lab.crowd import FRAME
 from lab.namespaces import Lab, lab
 
 from netpersona.datapath import (
@@ -202,6 +204,27 @@ def test_a_layout_of_counts_that_changed_starts_them_anew_and_enforcement_goes_o
     assert not second.observe(attachment).egress.dropped_default.packets
     assert not pings(network)
     assert second.observe(attachment).egress.dropped_default.packets
+
+
+def test_interfaces_of_one_hint_keep_their_own_personas(network: Lab, run_dir: Path) -> None:
+    """Their indices differ by NP_HINTS (bpf/maps.h)."""
+    indices, datapath = (60_001, 60_001 + 4096), KernelDatapath.open(run_dir)
+    for ifindex in indices:
+        pair = (f"h{ifindex}", "up", "index", str(ifindex), "type", "veth", "peer", "name", f"p{ifindex}")
+        network.host.run("ip", "link", "add", *pair)
+        network.host.run("ip", "link", "set", f"p{ifindex}", "up")
+    dropping, passing = (datapath.attach(f"h{ifindex}", Facing.WORKLOAD) for ifindex in indices)
+    datapath.switch(dropping, datapath.install(compiled(default_action="drop")))
+    datapath.switch(passing, datapath.install(compiled(qos_priority=9)))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        for _ in range(10):
+            for ifindex in indices:
+                raw.sendto(FRAME, (f"p{ifindex}", 0))
+    counted = [datapath.observe(attachment).egress for attachment in (dropping, passing)]
+    assert counted[0].dropped_default.packets >= 10
+    assert counted[0].passed.packets < 10, "neighbour discovery passes"
+    assert counted[1].passed.packets >= 10
+    assert counted[1].dropped_default.packets == 0
 
 
 class Dying:

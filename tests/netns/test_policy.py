@@ -201,6 +201,24 @@ def test_a_syn_of_the_peer_does_not_ride_on_the_workloads_connection(wire: Wire,
     assert flow.gets(ACK), "and does not harm it"
 
 
+def test_flows_of_one_place_among_the_recent_are_told_apart(wire: Wire, port: int) -> None:
+    """Bit 6 of a port has no part in the choice of the place (np_recent_place)."""
+    other = port ^ 1 << 6
+    wire.wear({"filtering_rules": [{"protocol": "udp", "port": other, "action": "drop"}]})
+    passes, drops = (Flow(wire, "udp", 4, workload_port=9, peer_port=number) for number in (port, other))
+    assert [flow.sends() for _ in range(20) for flow in (passes, drops)] == [True, False] * 20
+
+
+def test_a_recent_flow_is_judged_by_what_is_worn_now(wire: Wire, port: int) -> None:
+    flow, cut = Flow(wire, "udp", 4, workload_port=9, peer_port=port), []
+    for _ in range(20):
+        wire.wear({"security_profile": "restricted"})
+        cut.append(flow.sends())
+        wire.wear(DROP_ALL)
+        cut.append(flow.sends())
+    assert cut == [True, False] * 20
+
+
 def test_other_protocols_are_followed_by_address(wire: Wire) -> None:
     wire.wear({"security_profile": "restricted"})
     esp = 50

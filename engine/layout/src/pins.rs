@@ -9,12 +9,12 @@ use crate as layout;
 pub enum Holds {
     /// What is enforced: only a build that knows its layout may go on with it.
     State,
-    /// What was counted: another layout means another beginning.
+    /// What was counted or is found again: another layout means another beginning.
     Counts,
 }
 
 /// Every map of the kernel programs, with the version of its layout in this build.
-pub const MAPS: [(&str, u32, Holds); 13] = [
+pub const MAPS: [(&str, u32, Holds); 16] = [
     ("bindings", layout::BINDINGS_VERSION, Holds::State),
     ("lanes", layout::LANES_VERSION, Holds::State),
     ("engine_state", layout::ENGINE_STATE_VERSION, Holds::State),
@@ -28,6 +28,9 @@ pub const MAPS: [(&str, u32, Holds); 13] = [
     ("lane_stats", layout::LANE_STATS_VERSION, Holds::Counts),
     ("engine_stats", layout::ENGINE_STATS_VERSION, Holds::Counts),
     ("probes", layout::PROBES_VERSION, Holds::Counts),
+    ("hints", layout::HINTS_VERSION, Holds::Counts),
+    ("ticks", layout::TICKS_VERSION, Holds::Counts),
+    ("recent_flows", layout::RECENT_FLOWS_VERSION, Holds::Counts),
 ];
 
 #[derive(Debug, Clone)]
