@@ -82,12 +82,17 @@ class Agent:
             self.charges[record.workload_id] = Charge(workload, hold=hold)
 
     def replace_all(self, workloads: Iterable[Workload]) -> None:
-        """The manager told everything that it wants: what it did not name is no longer wanted."""
+        """The manager told everything that it wants: what it did not name is no longer wanted.
+
+        It is told in turn how everything is, for it may have started anew, and it keeps no status.
+        """
         wanted = {workload.workload_id: workload for workload in workloads}
         for workload_id in self.charges.keys() - wanted.keys():
             del self.charges[workload_id]
         for workload in wanted.values():
             self._expect(workload)
+            if self.charges[workload.workload_id].known:
+                self._changed(workload.workload_id)
         self.synced = True
         self.wake.set()
 

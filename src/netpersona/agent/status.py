@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from netpersona.agent.desired import Assignment, Workload
 from netpersona.agent.dresser import Hold
-from netpersona.datapath import Binding, EngineStats, Observation
+from netpersona.datapath import Binding, Counters, EngineStats, Observation, Tally
 
 Phase = Literal["attached", "missing", "refused", "error"]
 
@@ -81,10 +81,15 @@ def _applied(charge: Charge, seen: Seen, monotonic_ns: int) -> dict[str, Any]:
         "persona_id": _persona_id(charge.workload.assignment, expired),
         "expired": expired,
         "proof": "seen" if generation in _generations(observation) else "idle",
-        "counters": {"egress": asdict(observation.egress), "ingress": asdict(observation.ingress)},
-        "lanes": {"egress": asdict(observation.egress_lane), "ingress": asdict(observation.ingress_lane)},
-        "engine": asdict(seen.engine),
+        "counters": {"egress": _counters(observation.egress), "ingress": _counters(observation.ingress)},
+        "lanes": {"egress": vars(observation.egress_lane), "ingress": vars(observation.ingress_lane)},
+        "engine": vars(seen.engine),
     }
+
+
+def _counters(counters: Counters) -> dict[str, Any]:
+    """As `asdict`, which takes a millisecond a document, has it."""
+    return {key: vars(value) if isinstance(value, Tally) else value for key, value in vars(counters).items()}
 
 
 def _expired(charge: Charge, no_lease: bool) -> bool:

@@ -562,3 +562,13 @@ def test_what_cannot_be_attached_keeps_no_others_waiting(host: Host) -> None:
         assert agent.charges["c0"].phase == "error"
 
     host.run(steps)
+
+
+def test_a_manager_that_starts_anew_is_told_how_everything_is(host: Host) -> None:
+    async def steps(agent: Agent) -> None:
+        await wanting(workload("web", "slow", 1))(agent)
+        assert host.changed == ["web"]
+        agent.replace_all([workload("web", "slow", 1), workload("db")])
+        assert host.changed == ["web", "web"]  # and of the other one when it was looked for
+
+    host.run(steps)
