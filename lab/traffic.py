@@ -155,12 +155,13 @@ def _receive(flow: Flow, result: Connection, ready: Any, ends: Any, straggler_s:
             continue
         _, number, sequence, sent_ns = PAYLOAD.unpack_from(data)
         if number == flow.flow:
-            received_ns, tos = _marks(ancillary)
+            received_ns, tos = marks(ancillary)
             records += struct.pack("<QQQQ", sequence, sent_ns, received_ns, tos)
     result.send_bytes(bytes(records))
 
 
-def _marks(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int]:
+def marks(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int]:
+    """When the kernel received a datagram, in nanoseconds, and its TOS or traffic class."""
     received_ns = tos = 0
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
