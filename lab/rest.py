@@ -146,10 +146,9 @@ def _measure(product: Instance, built: Lab) -> tuple[list[Asked], Arrivals]:
 
 @contextmanager
 def _load(built: Lab) -> Iterator[list[tuple[int, int]]]:
-    """Paced packets between the workloads; when the kernel received each and its DSCP, once the load has ended.
+    """Paced packets between the workloads. What is yielded says, once they end, when each came and its DSCP.
 
-    It goes before all else, as packets from a wire would, and nobody is woken to receive: the machine is the
-    product's.
+    They go before all else, as from a wire, and wake nobody when they come: the machine is the product's.
     """
     sender, receiver = built.workloads
     arrivals: list[tuple[int, int]] = []

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from netpersona.control import legacy
+from netpersona.control.admission import Admission
 from netpersona.control.auth import Auth
 from netpersona.control.authority import Authority
 from netpersona.control.guard import Guard, problem_answer
@@ -55,7 +56,7 @@ def create_app(service: Service, auth: Auth, authority: Authority | None = None)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(Shortcut, service=service)
     app.add_middleware(Head)
-    app.add_middleware(Guard, auth=auth, authority=authority or Authority(), service=service)
+    app.add_middleware(Guard, admission=Admission(auth, authority or Authority()), service=service)
     return app
 
 

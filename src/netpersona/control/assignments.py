@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from netpersona.control.models import NewWorkload
 from netpersona.control.personas import Personas
 from netpersona.control.presets import preset
 from netpersona.control.problems import Conflict, Unprocessable
-from netpersona.control.store import Put, Record
+from netpersona.control.store import Event, Put, Record
 from netpersona.control.wear import assigned, expired, released, worn_of
 from netpersona.control.workloads import Workloads
 from netpersona.kinds.shown import brief
@@ -52,7 +52,17 @@ class Assignments:
             value = self._assigned(workload.value, wanted, ttl)
             if dry_run:
                 return _plan(workload, value["assignment"])
-            return await self._put(workload, value)
+            return await self._commit(workload, value)
+
+    def assign_now(self, workload_id: str, wanted: AssignmentRequest, condition: Condition) -> Record | None:
+        """``assign`` without a wait; None where it would have to: somebody else's turn is under way."""
+        ttl = _ttl(wanted)
+        if self._desk.turn.locked():
+            return None
+        workload = self._workloads.get(workload_id)
+        condition.check(workload.revision)
+        value = self._assigned(workload.value, wanted, ttl)
+        return self._stored(value, self._store.write([_put(workload, value)]))
 
     async def create(self, wanted: NewWorkload, *, dry_run: bool = False) -> Record | dict[str, Any]:
         """A new workload, in one commit with what it wears if the request says so.
@@ -86,7 +96,7 @@ class Assignments:
                 return _plan(workload, None)
             if workload.value["assignment"] is None:
                 return workload
-            return await self._put(workload, released(workload.value, sequence=self._sequence()))
+            return await self._commit(workload, released(workload.value, sequence=self._sequence()))
 
     async def rollback(
         self, workload_id: str, condition: Condition = ALWAYS, *, dry_run: bool = False
@@ -111,7 +121,7 @@ class Assignments:
             worn = {**previous, "follows": False}
             value = assigned(workload.value, worn, sequence=self._sequence(), assigned_at=self._desk.now())
             before = worn_of(workload.value["assignment"])
-            return await self._put(workload, {**value, "previous": before})
+            return await self._commit(workload, {**value, "previous": before})
 
     async def expire(self) -> datetime | None:
         """Rewrites every assignment whose time has passed to its fallback; returns when the next one passes.
@@ -141,8 +151,10 @@ class Assignments:
             except TimeoutError:
                 continue
 
-    async def _put(self, workload: Record, value: Mapping[str, Any]) -> Record:
-        events = await self._store.commit([Put(WORKLOADS, workload.key, value, workload.revision)])
+    async def _commit(self, workload: Record, value: Mapping[str, Any]) -> Record:
+        return self._stored(value, await self._store.commit([_put(workload, value)]))
+
+    def _stored(self, value: Mapping[str, Any], events: Sequence[Event]) -> Record:
         if value["assignment"] and value["assignment"]["expires_at"]:
             self._leased.set()
         return events[0].record
@@ -202,6 +214,10 @@ class Assignments:
             remedy="create it with POST /v1/personas, or take one of GET /v1/presets",
             pointer=pointer,
         )
+
+
+def _put(workload: Record, value: Mapping[str, Any]) -> Put:
+    return Put(WORKLOADS, workload.key, value, workload.revision)
 
 
 def _wear(persona_id: str, revision: int, spec: Mapping[str, Any], *, follows: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 from fastapi import Request
@@ -51,8 +51,8 @@ async def read_bytes(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-def media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_json(request: Request) -> Any:
@@ -61,12 +61,16 @@ async def read_json(request: Request) -> Any:
     Raises:
         UnsupportedMedia, TooLarge, BadRequest, Unprocessable
     """
-    if media_type(request) not in JSON_TYPES:
+    _check_json(request.headers)
+    return parse_json(await read_bytes(request))
+
+
+def _check_json(headers: Mapping[str, str]) -> None:
+    if media_type(headers) not in JSON_TYPES:
         raise UnsupportedMedia(
-            f"this endpoint does not read {brief(media_type(request))}",
+            f"this endpoint does not read {brief(media_type(headers))}",
             remedy="send Content-Type: application/json",
         )
-    return parse_json(await read_bytes(request))
 
 
 async def read_document(request: Request) -> Any:
@@ -75,7 +79,7 @@ async def read_document(request: Request) -> Any:
     Raises:
         UnsupportedMedia, TooLarge, BadRequest, Unprocessable
     """
-    if media_type(request) not in YAML_TYPES:
+    if media_type(request.headers) not in YAML_TYPES:
         return await read_json(request)
     document = from_yaml(_decode(await read_bytes(request)))
     check_tree(document)
@@ -83,7 +87,10 @@ async def read_document(request: Request) -> Any:
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    value = await read_json(request)
+    return _object(await read_json(request))
+
+
+def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Unprocessable(f"the body is {_name(value)}", remedy="send a JSON object, {…}")
     return value
@@ -96,6 +103,12 @@ async def read_model(request: Request, model: type[M]) -> M:
         UnsupportedMedia, TooLarge, BadRequest, Unprocessable
     """
     return validate(model, await read_object(request))
+
+
+def model_of(headers: Mapping[str, str], body: bytes, model: type[M]) -> M:
+    """``read_model`` of a body that is there already. Raises as it does."""
+    _check_json(headers)
+    return validate(model, _object(parse_json(body)))
 
 
 def validate(model: type[M], value: Any) -> M:

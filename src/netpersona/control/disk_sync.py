@@ -47,6 +47,7 @@ class DiskSync:
         os.fdatasync(self._log)
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._written = self._synced = 0
+        self._due: _Request | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._failure: Exception | None = None
         self._behind: _Request | None = None
@@ -61,9 +62,10 @@ class DiskSync:
             raise DiskFailed(f"the disk failed ({self._failure}); {remedy}")
 
     def want(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What was just written shall be synced."""
+        """What was just written shall be synced, once the loop has come round: watchers are told first."""
         self._written += 1
-        self._requests.put((self._written, loop))
+        self._due = (self._written, loop)
+        loop.call_soon(self._ask)
 
     async def settled(self) -> None:
         """Returns when everything written so far is on disk.
@@ -80,10 +82,16 @@ class DiskSync:
 
     def close(self) -> None:
         """Syncs what is left."""
+        self._ask()
         self._requests.put(None)
         self._thread.join()
         os.close(self._log)
         self._connection.close()
+
+    def _ask(self) -> None:
+        due, self._due = self._due, None
+        if due is not None:
+            self._requests.put(due)
 
     def _work(self) -> None:
         while (request := self._next()) is not None:

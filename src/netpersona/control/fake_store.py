@@ -19,7 +19,7 @@ class FakeStore(Tables):
         self._closed = False
         self.fail_with: Exception | None = None
 
-    async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
+    def write(self, changes: Sequence[Change]) -> Sequence[Event]:
         if self._closed:
             raise StoreClosed("the store is closed")
         if self.fail_with:
@@ -31,6 +31,9 @@ class FakeStore(Tables):
         self._events = self._events[-self._history_bound :]
         self.apply(events)
         return events
+
+    async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
+        return self.write(changes)
 
     async def settled(self) -> None:
         if self.fail_with:

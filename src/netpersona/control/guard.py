@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -17,13 +16,12 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from netpersona.control.auth import Auth
-from netpersona.control.authority import Authority
-from netpersona.control.problems import PROBLEM_MEDIA_TYPE, BadRequest, Detail, Refusal, problem
+from netpersona.control.admission import Admission
+from netpersona.control.problems import PROBLEM_MEDIA_TYPE, Detail, Refusal, problem
 from netpersona.control.service import Service
+from netpersona.control.shortcut import BEGAN
 from netpersona.control.store import StoreError
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _READS: Final = ("GET", "HEAD")
 _log = structlog.get_logger(__name__)
 
@@ -42,15 +40,15 @@ def problem_answer(
 class Guard:
     """ASGI middleware. No answer starts before all that was committed is on disk; only watches run ahead."""
 
-    def __init__(self, app: ASGIApp, auth: Auth, authority: Authority, service: Service) -> None:
-        self._app, self._auth, self._authority = app, auth, authority
+    def __init__(self, app: ASGIApp, admission: Admission, service: Service) -> None:
+        self._app, self._admission = app, admission
         self._metrics, self._store = service.metrics, service.store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started = scope.get(BEGAN) or time.perf_counter()
         status = 0
 
         async def count(message: Message) -> None:
@@ -63,7 +61,7 @@ class Guard:
             await send(message)
 
         try:
-            self._admit(scope)
+            self._admission.check(scope, Headers(scope=scope))
             await self._app(scope, receive, count)
         except ClientDisconnect:
             return
@@ -71,22 +69,6 @@ class Guard:
             if status:
                 raise
             await self._failed(scope["path"], error)(scope, receive, count)
-
-    def _admit(self, scope: Scope) -> None:
-        """Who is refused here has no connection any more: strangers must not keep one. Raises Refusal."""
-        headers = Headers(scope=scope)
-        try:
-            self._authority.check(headers, _local_address(scope))
-            if _CONTROL.search(scope["path"]):
-                remedy = "write a path as /openapi.json has it"
-                raise BadRequest(
-                    "the path holds a control character",
-                    errors=[Detail("", "a control character", remedy, "path")],
-                )
-            self._auth.check(scope["path"], headers.get("authorization", ""))
-        except Refusal as refusal:
-            refusal.headers["Connection"] = "close"
-            raise
 
     def _answered(self, scope: Scope, status: int, seconds: float) -> None:
         self._metrics.requests.labels(scope["method"], status).inc()
@@ -113,9 +95,3 @@ class Guard:
             return problem_answer(path, 503, "the manager is stopping", headers={"Retry-After": "1"})
         _log.error("a request failed", path=path, exc_info=error)
         return problem_answer(path, 500, "an error of ours; the log of the manager has it")
-
-
-def _local_address(scope: Scope) -> str | None:
-    """Where the connection came to; None on a Unix socket."""
-    host, port = scope.get("server") or ("", None)
-    return str(host).removeprefix("::ffff:") if port is not None else None

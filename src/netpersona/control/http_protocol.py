@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from netpersona.control.problems import PROBLEM_MEDIA_TYPE, Detail, problem
+from netpersona.control.streams import PUSH
 
 HEAD_S: Final = 10.0
 BODY_S: Final = 30.0
@@ -22,6 +24,8 @@ KEEP_ALIVE_S: Final = 30
 """How long a connection may be silent after an answer."""
 HEAD_BOUND: Final = 64 << 10
 """Bytes of a request's head, as far as it came in pieces."""
+KEPT_BOUND: Final = 4 << 10
+"""Bytes of a body that are kept for ``Early``."""
 
 
 class Waiting:
@@ -29,24 +33,36 @@ class Waiting:
 
     def __init__(self, bound: int) -> None:
         self.bound = bound
-        self._connections: dict[Protocol, None] = {}
+        self._connections: dict[Connection, None] = {}
 
-    def add(self, connection: Protocol) -> None:
+    def add(self, connection: Connection) -> None:
         self._connections[connection] = None
 
-    def discard(self, connection: Protocol) -> None:
+    def discard(self, connection: Connection) -> None:
         self._connections.pop(connection, None)
 
-    def oldest(self) -> Protocol:
+    def oldest(self) -> Connection:
         return next(iter(self._connections))
 
 
-class Protocol(HttpToolsProtocol):
-    """One connection."""
+class Early(Protocol):
+    """What may be done with a request before the application sees it."""
 
-    def __init__(self, *, waiting: Waiting, **more: Any) -> None:
+    def wants(self, method: bytes, target: bytes) -> bool:
+        """Whether ``make`` is to be asked; then the request is kept until it is there as a whole."""
+
+    def make(self, scope: Scope, target: bytes, body: bytes) -> None:
+        """Does it, or not; ``scope`` tells the application, and has no method and no path of its own yet."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection. What ``early`` wants it gets first."""
+
+    def __init__(self, *, waiting: Waiting, early: Early | None = None, **more: Any) -> None:
         super().__init__(**more)
         self._waiting = waiting
+        self._early = early
+        self._kept: bytearray | None = None
         self._head_size = 0
         self._owed_s: float | None = HEAD_S
         self._armed_s: float | None = None
@@ -78,14 +94,47 @@ class Protocol(HttpToolsProtocol):
         self._owed_s = HEAD_S
         super().on_message_begin()
 
+        self.scope["extensions"] = {PUSH: {"write": self.push}}
+
     def on_headers_complete(self) -> None:
         self._owed_s, self._head_size = BODY_S, 0
         self._waiting.discard(self)
-        super().on_headers_complete()
+        wanted = self._early is not None and self._early.wants(self.parser.get_method(), self.url)
+        if wanted and not self.expect_100_continue:
+            self._kept = bytearray()
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._kept is None:
+            super().on_body(body)
+            return
+        self._kept += body
+        if len(self._kept) > KEPT_BOUND:
+            self._pass_on()
 
     def on_message_complete(self) -> None:
         self._owed_s = None
+        if self._kept is not None:
+            # Behind an answer that is under way it has to wait its turn.
+            if self._early is not None and (self.cycle is None or self.cycle.response_complete):
+                self._early.make(cast(Scope, self.scope), self.url, bytes(self._kept))
+            self._pass_on()
         super().on_message_complete()
+
+    def push(self, data: bytes) -> bool:
+        """See ``streams.PUSH``."""
+        cycle = self.cycle
+        streams = cycle.response_started and not cycle.response_complete and cycle.chunked_encoding
+        if not streams or self.flow.write_paused or self.transport.is_closing():
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+    def _pass_on(self) -> None:
+        kept, self._kept = self._kept, None
+        super().on_headers_complete()
+        super().on_body(bytes(kept or b""))
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

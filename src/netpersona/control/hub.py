@@ -21,12 +21,17 @@ class Subscription(Generic[T]):
         self._backlog = len(self._items) + backlog
         self._leave = leave
         self._ready = asyncio.Event()
+        self._waits = False
+        self.direct: Callable[[T], bool] | None = None
+        """Takes an item at once while the reader waits for one; False where it cannot just now."""
         self.closed = False
         self.overflowed = False
         if self._items:
             self._ready.set()
 
     def offer(self, item: T) -> None:
+        if self._waits and not self._items and self.direct is not None and self.direct(item):
+            return
         if len(self._items) >= self._backlog:
             self.overflowed = True
             self.close()
@@ -44,7 +49,11 @@ class Subscription(Generic[T]):
         """All that waits, at least one item; empty once the subscription ended."""
         while not self._items and not self.closed:
             self._ready.clear()
-            await self._ready.wait()
+            self._waits = True
+            try:
+                await self._ready.wait()
+            finally:
+                self._waits = False
         taken = list(self._items)
         self._items.clear()
         return taken

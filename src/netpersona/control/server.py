@@ -16,11 +16,13 @@ from typing import Final
 import structlog
 import uvicorn
 
+from netpersona.control.admission import Admission
 from netpersona.control.api import create_app
 from netpersona.control.auth import Auth
 from netpersona.control.authority import Authority
-from netpersona.control.http_protocol import KEEP_ALIVE_S, Protocol, Waiting
+from netpersona.control.http_protocol import KEEP_ALIVE_S, Connection, Waiting
 from netpersona.control.service import Service
+from netpersona.control.shortcut import Switch
 from netpersona.control.store import StoreClosed, StoreError
 
 GRACE_S: Final = 1
@@ -98,9 +100,10 @@ def _descriptors() -> int:
 
 
 def _server(service: Service, listener: Listener, connections: int) -> _Server:
+    switch = Switch(service, Admission(listener.auth, listener.authority))
     config = uvicorn.Config(
         create_app(service, listener.auth, listener.authority),
-        http=partial(Protocol, waiting=Waiting(connections)),  # type: ignore[arg-type]
+        http=partial(Connection, waiting=Waiting(connections), early=switch),  # type: ignore[arg-type]
         timeout_keep_alive=KEEP_ALIVE_S,
         lifespan="off",
         log_config=None,

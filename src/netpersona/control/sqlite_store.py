@@ -70,18 +70,20 @@ class SqliteStore(Tables):
         self._disk = DiskSync(path, lambda: _open(path))
         self._open = True
 
-    async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
+    def write(self, changes: Sequence[Change]) -> Sequence[Event]:
         if not self._open:
             raise StoreClosed("the store is closed; the manager is stopping")
         self._disk.check()
         events = self.resolve(changes)
         if events:
             _write(self._connection, events, self._forget_to(len(events)))
+            self._disk.want(asyncio.get_running_loop())
             self.apply(events)
-            try:
-                await asyncio.sleep(0)  # watchers first: an agent waits for its event, a client for the disk
-            finally:
-                self._disk.want(asyncio.get_running_loop())
+        return events
+
+    async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
+        events = self.write(changes)
+        await asyncio.sleep(0)  # an agent waits for its event, a client for the disk
         return events
 
     async def settled(self) -> None:

@@ -114,13 +114,16 @@ class Store(Protocol):
     def list(self, kind: str, *, after: str = "", limit: int | None = None) -> Sequence[Record]:
         """Records in key order, those with ``key > after``."""
 
-    async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
+    def write(self, changes: Sequence[Change]) -> Sequence[Event]:
         """Do all changes or none, then tell the listeners. Survives the death of this process.
 
         Raises:
             RevisionConflict: a record is not at its ``expected_revision``.
             StoreClosed: after ``close``.
         """
+
+    async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
+        """``write``, and what the listeners woke comes before the caller. Raises as it does."""
 
     async def settled(self) -> None:
         """Returns when everything committed so far survives a power cut.
@@ -137,7 +140,7 @@ class Store(Protocol):
         """
 
     def listen(self, listener: Listener) -> None:
-        """Calls ``listener`` in the event loop for every event, before its ``commit`` returns.
+        """Calls ``listener`` in the event loop for every event, before its ``write`` returns.
 
         ``get``, ``list`` and ``history`` already show the event, so history followed by the listener's
         calls has no gap and no duplicate.

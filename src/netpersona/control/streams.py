@@ -18,6 +18,9 @@ BOOKMARK_EVERY_S: Final = 30.0
 SSE: Final = "text/event-stream"
 NDJSON: Final = "application/x-ndjson"
 
+PUSH: Final = "netpersona.push"
+"""Extension of the ASGI scope; its ``write`` sends a part of the streamed answer at once, if that can be."""
+
 Watch = Annotated[bool, Query(description="Stream changes instead of answering a list")]
 Since = Annotated[
     int | None,
@@ -36,7 +39,11 @@ def stream(
     if events and not part and resumed.isascii() and resumed.isdigit() and len(resumed) < 19:
         revision = int(resumed)
     subscription = feed.watch(topic, revision, part)
-    lines = _lines(subscription, feed, _sse if events else _ndjson)
+    form = _sse if events else _ndjson
+    push: Callable[[bytes], bool] | None = request.scope.get("extensions", {}).get(PUSH, {}).get("write")
+    if push is not None:
+        subscription.direct = lambda message: push(form(message))
+    lines = _lines(subscription, feed, form)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines, media_type=SSE if events else NDJSON, headers=headers)
 

@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from netpersona.control import http_protocol
-from netpersona.control.http_protocol import Protocol, Waiting
+from netpersona.control.http_protocol import Connection, Waiting
 
 
 async def _answer(_scope: Any, receive: Any, send: Any) -> None:
@@ -28,7 +28,7 @@ class _Talk:
         self.path = path
         state, config = ServerState(), uvicorn.Config(_answer, lifespan="off", log_config=None, ws="none")
         self._make = partial(
-            Protocol, waiting=Waiting(bound), config=config, server_state=state, app_state={}
+            Connection, waiting=Waiting(bound), config=config, server_state=state, app_state={}
         )
 
     async def __aenter__(self) -> _Talk:
