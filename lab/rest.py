@@ -30,6 +30,7 @@ from lab.namespaces import Lab, lab
 from lab.rows import Figure
 from lab.tools import tool
 from lab.traffic import marks, udp_socket
+from netpersona.datapath.schedule import hasten
 
 CROWD = 1_000
 SECONDS = 10.0
@@ -155,7 +156,8 @@ def _load(built: Lab) -> Iterator[list[tuple[int, int]]]:
     with receiver.namespace.call(udp_socket) as sink:
         sink.bind(("", PORT))
         command = [str(tool("pacer")), receiver.ipv4, str(PORT), str(PACE), "60"]
-        with sender.namespace.spawn("nice", "-n", "-20", *command) as pacer:
+        with sender.namespace.spawn(*command) as pacer:
+            hasten(pacer.pid, -20)
             try:
                 yield arrivals
             finally:

@@ -8,6 +8,7 @@ and only its answer goes through the layers. What is not plain, or is refused, i
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from contextlib import suppress
@@ -64,6 +65,7 @@ class Switch:
             if workload is not None:
                 timing = server_timing(scope[BEGAN], parsed, time.perf_counter())
                 scope[_SWITCHED] = _Switched(workload, timing)
+                os.sched_yield()  # the agent that was told may have been woken on this very CPU
 
 
 class Shortcut:

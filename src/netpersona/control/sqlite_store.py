@@ -65,6 +65,7 @@ class SqliteStore(Tables):
         except BaseException:
             self._lock.close()
             raise
+        self._cursor = self._connection.cursor()
         self._compacted = self._read(path)
         self._skip(path)
         self._disk = DiskSync(path, lambda: _open(path))
@@ -76,7 +77,7 @@ class SqliteStore(Tables):
         self._disk.check()
         events = self.resolve(changes)
         if events:
-            _write(self._connection, events, self._forget_to(len(events)))
+            _write(self._cursor, events, self._forget_to(len(events)))
             self._disk.want(asyncio.get_running_loop())
             self.apply(events)
         return events
@@ -105,16 +106,17 @@ class SqliteStore(Tables):
             self._connection.close()
             self._lock.close()
 
-    def _forget_to(self, added: int) -> int:
-        """The revision up to which a commit of ``added`` events forgets; compacts in strides, to be rare."""
+    def _forget_to(self, added: int) -> int | None:
+        """The revision up to which a commit of ``added`` events forgets, if any: in strides, to be rare."""
         self._since_compaction += added
-        if self._since_compaction > self._history_bound // 16:
-            self._since_compaction = 0
-            (oldest,) = self._connection.execute(
-                "SELECT ifnull((SELECT revision FROM events ORDER BY revision DESC LIMIT 1 OFFSET ?), 0)",
-                (self._history_bound - 1,),
-            ).fetchone()
-            self._compacted = max(self._compacted, oldest)
+        if self._since_compaction <= self._history_bound // 16:
+            return None
+        self._since_compaction = 0
+        (oldest,) = self._connection.execute(
+            "SELECT ifnull((SELECT revision FROM events ORDER BY revision DESC LIMIT 1 OFFSET ?), 0)",
+            (self._history_bound - 1,),
+        ).fetchone()
+        self._compacted = max(self._compacted, oldest)
         return self._compacted
 
     def _read(self, path: Path) -> int:
@@ -153,33 +155,38 @@ class SqliteStore(Tables):
             raise _unwritable(path, error) from error
 
 
-def _write(connection: sqlite3.Connection, events: Sequence[Event], forget_to: int) -> None:
-    connection.execute("BEGIN IMMEDIATE")
+def _write(cursor: sqlite3.Cursor, events: Sequence[Event], forget_to: int | None) -> None:
+    cursor.execute("BEGIN IMMEDIATE")
     try:
         for event in events:
-            _write_event(connection, event)
-        connection.execute("DELETE FROM events WHERE revision <= ?", (forget_to,))
-        connection.execute("COMMIT")
+            _write_event(cursor, event)
+        if forget_to is not None:
+            cursor.execute("DELETE FROM events WHERE revision <= ?", (forget_to,))
+        cursor.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
         raise
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def _write_event(connection: sqlite3.Connection, event: Event) -> None:
+# Replacing by REPLACE would write the index anew, too: another page of the log.
+_PUT: Final = """
+INSERT INTO records VALUES (?, ?, ?, ?)
+ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, value = excluded.value
+"""
+
+
+def _write_event(cursor: sqlite3.Cursor, event: Event) -> None:
     record = event.record
     value = _encode(record.value)
     if event.type is EventType.DELETED:
-        connection.execute("DELETE FROM records WHERE kind = ? AND key = ?", (record.kind, record.key))
+        cursor.execute("DELETE FROM records WHERE kind = ? AND key = ?", (record.kind, record.key))
     else:
-        connection.execute(
-            "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
-            (record.kind, record.key, record.revision, value),
-        )
-    connection.execute(
+        cursor.execute(_PUT, (record.kind, record.key, record.revision, value))
+    cursor.execute(
         "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
         (record.revision, event.type.value, record.kind, record.key, value),
     )

@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from netpersona.datapath.schedule import hasten
+
 _PROC = Path("/proc")
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWNET = 0x40000000
@@ -66,7 +68,7 @@ def spawn(
 ) -> Process:
     """Start a process that outlives this one: own session, no stdin, output appended to `log`.
 
-    `nice` is as in nice(1); a negative one needs root.
+    `nice` is as in nice(1), a negative one needs root; unless it is 0, see `hasten`.
     """
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -80,7 +82,7 @@ def spawn(
             start_new_session=True,
         )
     if nice:
-        os.setpriority(os.PRIO_PROCESS, child.pid, nice)
+        hasten(child.pid, nice)
     # It is init's to reap once we are gone; while we last, `identify` sees through zombies.
     child.returncode = 0
     process = identify(child.pid)

@@ -41,6 +41,26 @@ def test_one_sync_settles_all_that_wait(tmp_path: Path, monkeypatch: pytest.Monk
     asyncio.run(story())
 
 
+def test_what_was_written_in_this_turn_of_the_loop_is_not_settled_and_closing_syncs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    async def story() -> None:
+        store = SqliteStore(tmp_path / "db")
+        monkeypatch.setattr(os, "fdatasync", calls.append)
+        store.write([Put("k", "a", {})])
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await store.settled()
+        store.write([Put("k", "b", {})])
+        calls.clear()
+        store.close()
+        assert calls
+
+    asyncio.run(story())
+
+
 def _refuse(*_arguments: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 

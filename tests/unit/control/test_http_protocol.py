@@ -9,7 +9,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from netpersona.control import http_protocol
-from netpersona.control.http_protocol import Connection, Waiting
+from netpersona.control.http_protocol import KEPT_BOUND, Connection, Early, Waiting
+from netpersona.control.streams import PUSH
 
 
 async def _answer(_scope: Any, receive: Any, send: Any) -> None:
@@ -24,11 +25,12 @@ async def _answer(_scope: Any, receive: Any, send: Any) -> None:
 class _Talk:
     """A listener on a Unix socket with the protocol under test."""
 
-    def __init__(self, path: str, bound: int = 10) -> None:
+    def __init__(self, path: str, bound: int = 10, app: Any = _answer, early: Early | None = None) -> None:
         self.path = path
-        state, config = ServerState(), uvicorn.Config(_answer, lifespan="off", log_config=None, ws="none")
+        state = ServerState()
+        config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None, ws="none")
         self._make = partial(
-            Connection, waiting=Waiting(bound), config=config, server_state=state, app_state={}
+            Connection, waiting=Waiting(bound), early=early, config=config, server_state=state, app_state={}
         )
 
     async def __aenter__(self) -> _Talk:
@@ -105,3 +107,68 @@ def test_the_oldest_that_has_asked_nothing_makes_room(tmp_path: Any) -> None:
             await asyncio.sleep(0.01)  # the other ends hear of it
 
     asyncio.run(story())
+
+
+class _Notes:
+    """Wants every PUT, and notes what is made early and what the application is asked, in order."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def wants(self, method: bytes, target: bytes) -> bool:  # noqa: ARG002
+        return method == b"PUT"
+
+    def make(self, scope: Any, target: bytes, body: bytes) -> None:
+        scope["made"] = True
+        self.taken.append(f"early {target.decode()} {body.decode()}")
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        if not scope.get("made"):
+            await asyncio.sleep(0.01)
+            self.taken.append(f"app {scope['path']}")
+        await _answer(scope, receive, send)
+
+
+LONG = b"x" * (KEPT_BOUND + 1)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "taken"),
+    [
+        ([b"PUT /a HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"], ["early /a hi"]),
+        ([b"PUT /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n", b"h", b"i"], ["early /a hi"]),
+        ([b"PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"hi"], ["app /a"]),
+        ([b"PUT /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(LONG), LONG], ["app /a"]),
+        ([b"GET /a HTTP/1.1\r\n\r\nPUT /b HTTP/1.1\r\n\r\n"], ["app /a", "app /b"]),
+        ([b"PUT /a HTTP/1.1\r\n\r\nPUT /b HTTP/1.1\r\n\r\n"], ["early /a ", "app /b"]),
+    ],
+)
+def test_what_is_wanted_early_is_made_once_it_is_whole_and_its_turn(
+    tmp_path: Any, pieces: list[bytes], taken: list[str]
+) -> None:
+    async def story() -> bytes:
+        async with _Talk(str(tmp_path / "s"), app=notes.app, early=notes) as talk:
+            return await talk.say(*pieces, b"GET /end HTTP/1.1\r\nConnection: close\r\n\r\n")
+
+    notes = _Notes()
+    answer = asyncio.run(story())
+    assert answer.count(b" 200 ") == len(taken) + 1
+    assert notes.taken == [*taken, "app /end"]
+
+
+def test_what_is_pushed_comes_between_what_is_streamed(tmp_path: Any) -> None:
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        push = scope["extensions"][PUSH]["write"]
+        assert not push(b"too early")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": b"one ", "more_body": True})
+        assert push(b"two ")
+        await send({"type": "http.response.body", "body": b"three"})
+        assert not push(b"too late")
+
+    async def story() -> bytes:
+        async with _Talk(str(tmp_path / "s"), app=app) as talk:
+            return await talk.say(b"GET / HTTP/1.1\r\n\r\n")
+
+    body = asyncio.run(story()).partition(b"\r\n\r\n")[2]
+    assert body == b"4\r\none \r\n4\r\ntwo \r\n5\r\nthree\r\n0\r\n\r\n"

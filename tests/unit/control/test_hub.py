@@ -40,3 +40,33 @@ def test_closing_the_hub_ends_a_listener_that_waits() -> None:
         return await taking
 
     assert asyncio.run(story()) == []
+
+
+def test_what_is_taken_directly_keeps_its_order_with_what_waits() -> None:
+    async def story() -> list[str]:
+        hub: Hub[int] = Hub()
+        subscription = hub.subscribe("t")
+        heard: list[str] = []
+        open_ = True
+
+        def direct(item: int) -> bool:
+            if open_:
+                heard.append(f"{item} at once")
+            return open_
+
+        subscription.direct = direct
+        hub.publish("t", 1)  # nobody waits for it yet
+        heard += [str(item) for item in await subscription.take()]
+        taking = asyncio.create_task(subscription.take())
+        await asyncio.sleep(0)
+        hub.publish("t", 2)
+        open_ = False
+        hub.publish("t", 3)
+        open_ = True
+        hub.publish("t", 4)  # behind 3, which waits
+        heard += [str(item) for item in await taking]
+        hub.publish("t", 5)  # the reader still has to pass on what it took
+        heard += [str(item) for item in await subscription.take()]
+        return heard
+
+    assert asyncio.run(story()) == ["1", "2 at once", "3", "4", "5"]
