@@ -21,11 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from netpersona.control.admission import Admission
 from netpersona.control.bodies import model_of
 from netpersona.control.conditions import Condition
-from netpersona.control.models import AssignmentRequest
 from netpersona.control.routes.assignments import server_timing
 from netpersona.control.routes.common import written
 from netpersona.control.service import Service
 from netpersona.control.store import Record
+from netpersona.kinds.workload import AssignmentRequest
 
 BEGAN: Final = "netpersona.began"
 """Key of the ASGI scope: when work on the request began, by ``time.perf_counter``."""
