@@ -21,17 +21,17 @@ use crate::histogram::Histogram;
 use crate::icmp;
 use crate::layout::{DetourHeader, EngineStats, LaneStats, DETOUR_TOO_BIG, HEARTBEAT_NS};
 use crate::memory::{Memory, MAX_LANES};
-use crate::pace::{Pace, GATHER_NS, LOOK_NS};
+use crate::pace::{Pace, Patience};
 use crate::packet::Packet;
 use crate::tap::{Port, Tap};
 use crate::wakeup::Wakeups;
 use crate::way::Way;
 
-/// Packets read in one turn: bounds how long departures and the heartbeat wait for reads.
-const BATCH: usize = 64;
-/// Packets written before one is read: while a backlog is written, such as a drained queue of
+/// Packets read before any is written: bounds how long departures and the heartbeat wait for reads.
+const READS: usize = 16;
+/// Packets written at once, twice a turn: while a backlog is written, such as a drained queue of
 /// 100,000 packets, the TAP's ring must not overflow, and the heartbeat must go on.
-const WRITES: usize = 8;
+const WRITES: usize = 32;
 /// A departure this near is waited for in place: a sleep would take longer.
 const NEAR_NS: u64 = 5_000;
 /// Ticks in which a way that rests is looked at once: whether its interface is gone, or its last
@@ -135,8 +135,8 @@ pub struct Engine<P, C> {
     pool: Pool,
     intake: Intake,
     ways: Vec<Option<Box<Way>>>,
-    /// By lane: nothing under way and nothing new to say at the last tick; whether its packets are hurried.
-    resting: Vec<Option<bool>>,
+    /// By lane: nothing under way and nothing new to say at the last tick; its packets' least wait.
+    resting: Vec<Option<u64>>,
     ticks: usize,
     /// Departures by lane; may hold stale ones, a lane knows the one that counts.
     departures: BinaryHeap<Reverse<(u64, usize)>>,
@@ -150,8 +150,8 @@ pub struct Engine<P, C> {
     pace: Pace,
     /// When the port was last found empty.
     looked: u64,
-    /// Some lane's packets may have to leave sooner than it would do to look for them.
-    hurried: bool,
+    /// Least time, ns, that packets of any lane stay.
+    least_wait: u64,
 }
 
 impl<P: Port, C: Clock> Engine<P, C> {
@@ -184,7 +184,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
             leaving: false,
             pace: Pace::default(),
             looked: now,
-            hurried: false,
+            least_wait: u64::MAX,
         }
     }
 
@@ -193,19 +193,16 @@ impl<P: Port, C: Clock> Engine<P, C> {
     /// # Errors
     /// What the port says to a read, other than that there is nothing.
     pub fn turn(&mut self) -> io::Result<Rest> {
-        let (mut more, before) = (true, self.stats.reads);
-        for _ in 0..BATCH {
-            let now = self.clock.now();
-            self.depart(now);
-            more = self.receive()?;
-            if !more || now >= self.next_tick {
-                break;
-            }
+        let before = self.stats.reads;
+        if self.patience().is_none() {
+            self.depart(self.clock.now()); // else bottlenecks learn of all arrivals first
         }
+        self.looked = self.clock.now();
+        let more = self.receive(self.looked)?;
+        self.depart(self.clock.now());
         let now = self.clock.now();
         self.tick(now, more);
         self.pace.note(now, self.stats.reads - before);
-        self.looked = now;
         Ok(self.rest(more))
     }
 
@@ -215,16 +212,20 @@ impl<P: Port, C: Clock> Engine<P, C> {
     }
 
     fn rest(&self, more: bool) -> Rest {
-        let lazily = self.pace.is_fast() && !self.hurried;
-        let until = match lazily {
+        let patience = self.patience();
+        let until = match patience {
             _ if more => 0,
-            true => self.gathered().min(self.looked + LOOK_NS),
-            false => self.next_departure(),
+            Some(p) => self.gathered(p.gather_ns).min(self.looked + p.look_ns),
+            None => self.next_departure(),
         };
         Rest {
             until: until.min(self.next_tick),
-            lazily,
+            lazily: patience.is_some(),
         }
+    }
+
+    fn patience(&self) -> Option<Patience> {
+        Patience::with(self.least_wait).filter(|_| self.pace.is_fast())
     }
 
     fn next_departure(&self) -> u64 {
@@ -232,18 +233,27 @@ impl<P: Port, C: Clock> Engine<P, C> {
         next.map_or(u64::MAX, |Reverse((due, _))| *due)
     }
 
-    /// When the departures that are near the next one can go with it.
-    fn gathered(&self) -> u64 {
+    /// When the departures within `gather_ns` of the next one can go with it.
+    fn gathered(&self, gather_ns: u64) -> u64 {
         let next = self.departures.peek();
         next.map_or(u64::MAX, |Reverse((due, index))| {
             let way = self.ways[*index].as_deref();
-            let last = way.and_then(|way| way.last_due_by(due + GATHER_NS));
+            let last = way.and_then(|way| way.last_due_by(due + gather_ns));
             last.map_or(*due, |last| last.max(*due))
         })
     }
 
-    /// Reads one packet; `false` when there is none.
-    fn receive(&mut self) -> io::Result<bool> {
+    /// Reads a batch at `now`; `false` when there is no more.
+    fn receive(&mut self, now: u64) -> io::Result<bool> {
+        for _ in 0..READS {
+            if !self.receive_one(now)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn receive_one(&mut self, now: u64) -> io::Result<bool> {
         let Self { intake, port, .. } = self;
         let buffer = match intake.read(|parts| port.read(parts)) {
             Ok(buffer) => buffer,
@@ -252,10 +262,9 @@ impl<P: Port, C: Clock> Engine<P, C> {
             Err(error) => return Err(error),
         };
         self.stats.reads += 1;
-        let now = self.clock.now();
         match frame::parse(&buffer) {
             Ok((detour, shape)) => {
-                self.admit(arrival(&detour, now), buffer, &detour, shape);
+                self.admit(now, buffer, &detour, shape);
             }
             Err(frame::Malformed) => self.stats.unknown_frames += 1,
         }
@@ -263,6 +272,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
     }
 
     fn admit(&mut self, now: u64, mut buffer: Buffer, detour: &DetourHeader, shape: frame::Shape) {
+        let arrived = arrival(detour, now);
         let index = usize::from(detour.attachment) * 2 + usize::from(detour.direction);
         let Self {
             ways,
@@ -285,15 +295,15 @@ impl<P: Port, C: Clock> Engine<P, C> {
             drop(buffer);
         } else {
             let mtu = way.follow(detour, memory);
-            self.hurried |= way.is_quicker(2 * LOOK_NS);
+            self.least_wait = self.least_wait.min(way.least_wait());
             let frame = Frame::new(buffer, detour, shape);
             if detour.flags & DETOUR_TOO_BIG != 0 && mtu > 0 {
-                self.admit_fitted(now, detour, &frame, mtu);
+                self.admit_fitted(arrived, detour, &frame, mtu);
             } else {
-                way.admit(now, detour, frame);
+                way.admit(arrived, detour, frame);
             }
         }
-        self.schedule(index, self.clock.now());
+        self.schedule(index, now);
     }
 
     /// Admits what becomes of a packet that is too big for the persona's MTU: each segment of
@@ -391,7 +401,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
         if now < self.next_tick {
             return;
         }
-        self.hurried = false;
+        self.least_wait = u64::MAX;
         self.next_tick = now + HEARTBEAT_NS;
         if !self.leaving {
             self.memory.beat(now);
@@ -399,8 +409,8 @@ impl<P: Port, C: Clock> Engine<P, C> {
         self.ticks = (self.ticks + 1) % ROUND;
         for (index, slot) in self.ways.iter_mut().enumerate() {
             let resting = self.resting[index].filter(|_| index % ROUND != self.ticks);
-            if let Some(quick) = resting {
-                self.hurried |= quick;
+            if let Some(least_wait) = resting {
+                self.least_wait = self.least_wait.min(least_wait);
                 continue;
             }
             let Some(way) = slot else { continue };
@@ -416,9 +426,9 @@ impl<P: Port, C: Clock> Engine<P, C> {
                 self.departures.push(Reverse((due, index)));
             }
             way.tick(&self.memory, now, !more);
-            let quick = way.is_quicker(2 * LOOK_NS);
-            self.hurried |= quick;
-            self.resting[index] = way.rests(&self.memory).then_some(quick);
+            let least_wait = way.least_wait();
+            self.least_wait = self.least_wait.min(least_wait);
+            self.resting[index] = way.rests(&self.memory).then_some(least_wait);
             if life == 0 && way.is_settled(&self.memory) {
                 self.memory.publish_lane(index, &LaneStats::default());
                 (*slot, self.resting[index]) = (None, None);
@@ -445,11 +455,11 @@ impl<P: Port, C: Clock> Engine<P, C> {
     }
 }
 
-/// When the packet came to the kernel's hook. The kernel's word is believed when it lies within
-/// the time that a packet may spend in the TAP's ring.
+/// When the packet came to the kernel's hook, which may be since the batch at `now` began. The kernel's
+/// word is believed when it lies within the time that a packet may spend in the TAP's ring.
 fn arrival(detour: &DetourHeader, now: u64) -> u64 {
-    match now.checked_sub(detour.arrived_ns) {
-        Some(waited) if waited < RING_NS => detour.arrived_ns,
+    match now.abs_diff(detour.arrived_ns) {
+        0..RING_NS => detour.arrived_ns,
         _ => now,
     }
 }

@@ -92,8 +92,8 @@ impl<P: Packet> Line<P> {
 
     /// The last due time at or before `limit` among what leaves in order.
     pub fn last_due_by(&self, limit: u64) -> Option<u64> {
-        let within = self.ordered.partition_point(|entry| entry.due <= limit);
-        Some(self.ordered.get(within.checked_sub(1)?)?.due)
+        let dues = self.ordered.iter().map(|entry| entry.due);
+        dues.take_while(|due| *due <= limit).last() // few: a search would touch more memory
     }
 
     /// Takes the first entry if it is due at or before `now`.

@@ -180,18 +180,18 @@ impl Way {
         Some(due)
     }
 
-    /// The last departure known at or before `limit`.
+    /// The last departure known at or before `limit`; `None` where a bottleneck has spaced them.
     pub fn last_due_by(&self, limit: u64) -> Option<u64> {
-        self.lane.last_due_by(limit)
+        let followed = self.followed.as_ref();
+        let spaced = followed.is_some_and(|followed| followed.plan.rate.is_some());
+        (!spaced).then(|| self.lane.last_due_by(limit)).flatten()
     }
 
-    /// Whether a packet may have to leave within `delay_ns` of its arrival, or be served when it is read:
-    /// a bottleneck knows no arrival before its last.
-    pub fn is_quicker(&self, delay_ns: u64) -> bool {
-        self.followed.as_ref().is_some_and(|followed| {
-            let conditions = followed.plan.active || followed.mtu > 0;
-            conditions && (followed.plan.rate.is_some() || followed.plan.least_wait() < delay_ns)
-        })
+    /// Least time, ns, that a packet stays; `u64::MAX` without conditions.
+    pub fn least_wait(&self) -> u64 {
+        let followed = self.followed.as_ref();
+        let followed = followed.filter(|followed| followed.plan.active || followed.mtu > 0);
+        followed.map_or(u64::MAX, |followed| followed.plan.least_wait())
     }
 
     pub fn is_scheduled(&self, due: u64) -> bool {
