@@ -24,6 +24,7 @@ from rich.table import Table
 from lab import end_on_sigterm, peers
 from lab.crowd import crowd_rows
 from lab.dressed import Dressed, dressed
+from lab.listing import listing_rows
 from lab.measure import flow
 from lab.netem import beside, netem
 from lab.packets import packet_figures
@@ -133,7 +134,11 @@ PARTS: list[tuple[str, Callable[[Dressed], Iterator[Figure]]]] = [
     ("packets", packet_figures),
     ("throughput", throughput_figures),
 ]
-WHOLE: list[tuple[str, Callable[[], Iterator[Figure]]]] = [("rest", rest_rows), ("crowd", crowd_rows)]
+WHOLE: list[tuple[str, Callable[[], Iterator[Figure]]]] = [
+    ("rest", rest_rows),
+    ("crowd", crowd_rows),
+    ("listing", listing_rows),
+]
 
 
 def measure(only: set[str], say: Callable[[str], None]) -> list[Figure]:

@@ -203,7 +203,7 @@ def test_a_control_character_in_a_path_is_malformed(shared: Any, client: httpx2.
         ("POST", "/v1/personas?dry-run=1", "write dry_run; there are dry_run"),
         ("DELETE", "/v1/personas/nope?force=1", "there are dry_run"),
         ("GET", "/v1/personas?limits=1", "write limit; there are watch, revision, limit, continue"),
-        ("GET", "/v1/presets?%1b[2J=1", "takes none"),
+        ("GET", "/v1/presets/lan?%1b[2J=1", "takes none"),
         ("GET", "/healthz?a", "takes none"),
         ("POST", "/v1/personalities?dry_run=1", "takes none"),
     ],

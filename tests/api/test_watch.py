@@ -31,10 +31,8 @@ def test_a_watch_resumes_after_a_revision(client: httpx2.Client) -> None:
     client.delete("/v1/workloads/w-resumed")
     with client.stream("GET", "/v1/workloads", params={"watch": 1, "revision": at}) as stream:
         events = [json.loads(line) for line in islice(stream.iter_lines(), 2)]
-    assert [(event["type"], event["revision"]) for event in events] == [
-        ("ADDED", at + 1),
-        ("DELETED", at + 2),
-    ]
+    assert [event["type"] for event in events] == ["ADDED", "DELETED"]
+    assert at < events[0]["revision"] < events[1]["revision"]
     assert all(event["object"]["workload_id"] == "w-resumed" for event in events)
 
 
@@ -55,7 +53,8 @@ def test_browsers_get_server_sent_events_and_resume_by_id(client: httpx2.Client)
     with client.stream("GET", "/v1/personas?watch=1", headers=headers) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = list(islice(stream.iter_lines(), 4))
-    assert lines[:2] == [f"id: {at + 1}", "event: ADDED"]
+    assert int(lines[0].removeprefix("id: ")) > at
+    assert lines[1] == "event: ADDED"
     assert json.loads(lines[2].removeprefix("data: "))["object"]["persona_id"] == "w-sse"
     assert lines[3] == ""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from netpersona.kinds.wanted import WantedAssignment, WantedPersona, WantedWorkload
 
 
 class DocumentError(ValueError):
@@ -74,6 +76,42 @@ def parse_workload(document: Mapping[str, Any]) -> Workload:
         return _workload(document)
     except (KeyError, TypeError, ValueError) as error:
         raise DocumentError(f"workload {document.get('workload_id', '?')}: cannot read {error!r}") from error
+
+
+def resolve(wanted: Mapping[str, Any], documents: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """What `parse_workload` and the journal read, of a line of the host's feed (`kinds/wanted.py`).
+
+    Documents are put in place of digests, and times that were left when the line came become moments of this
+    host's clock. Raises DocumentError that names the key.
+    """
+    try:
+        line = WantedWorkload.model_validate(wanted)
+        assignment = line.assignment and _resolved(line.assignment, documents, now)
+    except (KeyError, ValueError) as error:
+        raise DocumentError(f"workload {wanted.get('workload_id', '?')}: cannot read {error!r}") from error
+    return {
+        "workload_id": line.workload_id,
+        "spec": line.spec,
+        "assignment": assignment,
+        "sequence": line.sequence,
+    }
+
+
+def _resolved(assignment: WantedAssignment, documents: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    left_ms, fallback = assignment.remaining_ms, assignment.fallback
+    return {
+        **_persona(assignment, documents),
+        "expires_at": None if left_ms is None else (now + timedelta(milliseconds=left_ms)).isoformat(),
+        "fallback": _persona(fallback, documents) if fallback else None,
+    }
+
+
+def _persona(persona: WantedPersona, documents: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "persona_id": persona.persona_id,
+        "persona_revision": persona.persona_revision,
+        "persona": documents[persona.digest],
+    }
 
 
 def _workload(document: Mapping[str, Any]) -> Workload:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from netpersona.agent.agent import Agent
 from netpersona.agent.backoff import Backoff
-from netpersona.agent.desired import DocumentError, Workload, parse_workload
+from netpersona.agent.desired import DocumentError, Workload, parse_workload, resolve
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
 from netpersona.client import Event
 
@@ -34,12 +35,13 @@ class Follower:
         self._backoff = backoff
         self._verify = verify
         self._listing: dict[str, Workload] | None = None
+        self._documents: dict[str, Any] = {}
 
     async def run(self) -> None:
         """Never returns; while the manager is away, enforcement and local passes go on without it."""
         while True:
             try:
-                self._listing = {}
+                self._listing, self._documents = {}, {}
                 async for event in self._manager.watch(host=self._host):
                     self._take(event)
             except (ManagerUnreachable, ManagerRefused) as error:
@@ -52,7 +54,13 @@ class Follower:
             self._bookmark()
         elif event.type == "VERIFY":
             self._verify(event.object)
-        elif event.type in ("ADDED", "MODIFIED", "DELETED"):
+        elif event.type == "DOCUMENT":
+            self._documents[str(event.object["digest"])] = event.object["document"]
+        elif event.type == "FORGET":
+            self._documents.clear()
+        elif event.type == "DELETED":
+            self._gone(str(event.object["workload_id"]))
+        elif event.type in ("ADDED", "MODIFIED"):
             self._workload(event)
 
     def _bookmark(self) -> None:
@@ -64,11 +72,11 @@ class Follower:
 
     def _workload(self, event: Event) -> None:
         try:
-            workload = parse_workload(event.object)
+            workload = parse_workload(resolve(event.object, self._documents, datetime.now(UTC)))
         except DocumentError as error:
             _log.error("skipped", error=str(error))
             return
-        if event.type == "DELETED" or workload.host != self._host:
+        if workload.host != self._host:
             self._gone(workload.workload_id)
         elif self._listing is not None:
             self._listing[workload.workload_id] = workload

@@ -10,8 +10,11 @@ from starlette.types import Scope
 
 from netpersona.control.auth import Auth
 from netpersona.control.authority import Authority
+from netpersona.control.calls import Caller
 from netpersona.control.problems import BadRequest, Detail, Refusal
 
+CALLER: Final = "netpersona.caller"
+"""Key of the ASGI scope."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -22,7 +25,10 @@ class Admission:
         self._auth, self._authority = auth, authority
 
     def check(self, scope: Scope, headers: Headers) -> None:
-        """Who is refused here has no connection any more: strangers must not keep one. Raises Refusal."""
+        """Notes in ``scope`` who it is (``caller_of``).
+
+        Who is refused here has no connection any more: strangers must not keep one. Raises Refusal.
+        """
         try:
             self._authority.check(headers, _local_address(scope))
             if _CONTROL.search(scope["path"]):
@@ -31,10 +37,16 @@ class Admission:
                     "the path holds a control character",
                     errors=[Detail("", "a control character", remedy, "path")],
                 )
-            self._auth.check(scope["path"], headers.get("authorization", ""))
+            scope[CALLER] = self._auth.check(scope["path"], headers.get("authorization", ""))
         except Refusal as refusal:
             refusal.headers["Connection"] = "close"
             raise
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Who makes a request that was admitted."""
+    caller: Caller = scope[CALLER]
+    return caller
 
 
 def _local_address(scope: Scope) -> str | None:

@@ -8,9 +8,9 @@ from typing import Any, Final
 from fastapi import Response
 from pydantic import BaseModel
 
-from netpersona.control.conditions import etag
 from netpersona.control.feed import dumps
 from netpersona.control.models import ProblemDocument
+from netpersona.control.preconditions import etag
 from netpersona.control.problems import PROBLEM_MEDIA_TYPE
 
 REFUSALS: Final = {

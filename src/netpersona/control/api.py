@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import Depends, FastAPI, Request, Response
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -21,18 +24,34 @@ from netpersona.control.routes import (
     health,
     hosts,
     personas,
-    revisions,
     verifications,
     workloads,
 )
+from netpersona.control.routes.kinds import routes_of
 from netpersona.control.service import Service
 from netpersona.control.shortcut import Shortcut
+from netpersona.kinds.host import HOST
+from netpersona.kinds.kind import Kind
+from netpersona.kinds.persona.kind import PERSONA, PRESET
 from netpersona.kinds.validation import said
+from netpersona.kinds.verification import VERIFICATION
+from netpersona.kinds.workload import WORKLOAD
 
 API_VERSION = "1.0"
 """Of the interface, not of the release."""
 
-_ROUTERS = (personas, revisions, workloads, assignments, verifications, hosts, legacy, health)
+_ROUTERS: Final = (
+    personas.router,
+    personas.presets,
+    workloads.router,
+    assignments.router,
+    verifications.router,
+    hosts.router,
+    legacy.router,
+    health.router,
+)
+_KNOWN: Final = (PERSONA, PRESET, WORKLOAD, VERIFICATION, HOST)
+"""Kinds whose routes are above, with actions of their own."""
 
 
 def create_app(service: Service, auth: Auth, authority: Authority | None = None) -> FastAPI:
@@ -48,9 +67,10 @@ def create_app(service: Service, auth: Auth, authority: Authority | None = None)
         strict_content_type=False,
     )
     app.state.service = service
-    for module in _ROUTERS:
-        app.include_router(module.router, dependencies=[Depends(known_parameters)])
-    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]
+    app.state.routers = tuple(routers_of(service.kinds))
+    for router in app.state.routers:
+        app.include_router(router, dependencies=[Depends(known_parameters)])
+    app.openapi = lambda: openapi_of(app, service.kinds)  # type: ignore[method-assign]
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -58,6 +78,12 @@ def create_app(service: Service, auth: Auth, authority: Authority | None = None)
     app.add_middleware(Head)
     app.add_middleware(Guard, admission=Admission(auth, authority or Authority()), service=service)
     return app
+
+
+def routers_of(kinds: Sequence[Kind[Any, Any]]) -> Iterator[APIRouter]:
+    """Of all kinds: those with actions have routes of their own."""
+    yield from _ROUTERS
+    yield from (routes_of(kind) for kind in kinds if kind not in _KNOWN)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -76,7 +102,8 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """All methods of a path (RFC 9110 section 15.5.6); Starlette names those of its first route alone."""
-    routes = (route for module in _ROUTERS for route in module.router.routes if isinstance(route, Route))
+    routers = request.app.state.routers
+    routes = (route for router in routers for route in router.routes if isinstance(route, Route))
     methods = (route.methods or () for route in routes if route.path_regex.match(request.scope["path"]))
     allowed = set[str]().union(*methods)
     return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))

@@ -3,104 +3,93 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
+from netpersona.control import transitions
+from netpersona.control.calls import OURS, Call
 from netpersona.control.clock import parse_rfc3339, rfc3339
-from netpersona.control.conditions import ALWAYS, Condition
-from netpersona.control.desk import PERSONAS, WORKLOADS, Desk
-from netpersona.control.documents import plan
+from netpersona.control.contents import Contents, preset_reference
+from netpersona.control.context import Context
 from netpersona.control.durations import lifetime
 from netpersona.control.models import NewWorkload
 from netpersona.control.personas import Personas
-from netpersona.control.presets import preset
 from netpersona.control.problems import Conflict, Unprocessable
-from netpersona.control.store import Event, Put, Record
-from netpersona.control.wear import assigned, expired, released, worn_of
+from netpersona.control.resources import Plan, Value, plan
+from netpersona.control.store import CommitConflict, LocalStore, Operation, Record
+from netpersona.control.stored import Assignment, PersonaRef
 from netpersona.control.workloads import Workloads
+from netpersona.kinds.persona import diff, from_mapping
 from netpersona.kinds.shown import brief
-from netpersona.kinds.workload import AssignmentRequest
+from netpersona.kinds.workload import AssignmentRequest, WorkloadSpec
 
 LONGEST_SLEEP_S: Final = 60.0
 """Bounds how late a lease is noticed when the wall clock is set."""
 
+Become = Callable[[Assignment], Assignment]
+"""What an assignment becomes; raises what forbids it."""
+
 
 class Assignments:
-    def __init__(self, desk: Desk, personas: Personas, workloads: Workloads) -> None:
-        self._desk, self._store = desk, desk.store
-        self._personas, self._workloads = personas, workloads
+    def __init__(
+        self, context: Context, personas: Personas, workloads: Workloads, contents: Contents
+    ) -> None:
+        self._context, self._store = context, context.store
+        self._personas, self._workloads, self._contents = personas, workloads, contents
+        self._local = store if isinstance(store := context.store, LocalStore) else None
         self._leased = asyncio.Event()
 
-    async def assign(
-        self,
-        workload_id: str,
-        wanted: AssignmentRequest,
-        condition: Condition = ALWAYS,
-        *,
-        dry_run: bool = False,
-    ) -> Record | dict[str, Any]:
-        """Puts a persona on; a plan if ``dry_run``. Without a ttl it replaces a trial that is under way.
+    async def assign(self, name: str, wanted: AssignmentRequest, call: Call = OURS) -> Record | Plan:
+        """Puts a persona on; a plan if it is a dry run. Without a ttl it replaces a trial under way.
 
         Raises:
             NotFound, PreconditionFailed, Unprocessable
         """
-        ttl = _ttl(wanted)
-        async with self._desk.turn:
-            workload = self._workloads.get(workload_id)
-            condition.check(workload.revision)
-            value = self._assigned(workload.value, wanted, ttl)
-            if dry_run:
-                return _plan(workload, value["assignment"])
-            return await self._commit(workload, value)
+        return await self._change(name, self._assigned(wanted), call)
 
-    def assign_now(self, workload_id: str, wanted: AssignmentRequest, condition: Condition) -> Record | None:
-        """``assign`` without a wait; None where it would have to: somebody else's turn is under way."""
-        ttl = _ttl(wanted)
-        if self._desk.turn.locked():
+    def assign_now(self, name: str, wanted: AssignmentRequest, call: Call) -> Record | None:
+        """``assign`` without a wait; None where it would have to."""
+        if self._local is None:
             return None
-        workload = self._workloads.get(workload_id)
-        condition.check(workload.revision)
-        value = self._assigned(workload.value, wanted, ttl)
-        return self._stored(value, self._store.write([_put(workload, value)]))
+        try:
+            events = self._local.write(self._operations(name, self._assigned(wanted), call))
+        except CommitConflict:
+            return None
+        return self._leased_by(events[0].record)
 
-    async def create(self, wanted: NewWorkload, *, dry_run: bool = False) -> Record | dict[str, Any]:
+    async def create(self, wanted: NewWorkload, call: Call = OURS) -> Record | Plan:
         """A new workload, in one commit with what it wears if the request says so.
 
         Raises:
             Conflict, Unprocessable
         """
-        persona = wanted.persona
-        if persona is None:
-            return await self._workloads.create(wanted, dry_run=dry_run)
-        ttl = _ttl(persona, "/persona")
-        created = await self._workloads.create(
-            wanted, lambda value: self._assigned(value, persona, ttl, "/persona"), dry_run=dry_run
-        )
-        if ttl is not None:
-            self._leased.set()
-        return created
+        spec = WorkloadSpec.model_construct(**wanted.model_dump(exclude={"workload_id", "persona"}))
+        become = self._assigned(wanted.persona, "/persona") if wanted.persona else None
 
-    async def release(
-        self, workload_id: str, condition: Condition = ALWAYS, *, dry_run: bool = False
-    ) -> Record | dict[str, Any]:
-        """Takes the persona off; a plan if ``dry_run``. Nothing changes for a workload that wears none.
+        def value() -> Value:
+            new = self._workloads.new(wanted.workload_id, spec)
+            return become(Assignment.of(new)).put(new) if become else new
+
+        if call.dry_run:
+            value()
+            return self._workloads.plan(None, spec)
+        write = self._workloads.write
+        return self._leased_by(await self._workloads.commit(lambda: write(wanted.workload_id, None, value())))
+
+    async def release(self, name: str, call: Call = OURS) -> Record | Plan:
+        """Takes the persona off. Nothing changes for a workload that wears none.
 
         Raises:
             NotFound, PreconditionFailed
         """
-        async with self._desk.turn:
-            workload = self._workloads.get(workload_id)
-            condition.check(workload.revision)
-            if dry_run:
-                return _plan(workload, None)
-            if workload.value["assignment"] is None:
-                return workload
-            return await self._commit(workload, released(workload.value, sequence=self._sequence()))
+        workload = self._workloads.record(name)
+        if not call.dry_run and Assignment.of(workload.value).assigned is None:
+            call.condition.check(workload.revision)
+            return workload
+        return await self._change(name, transitions.released, call)
 
-    async def rollback(
-        self, workload_id: str, condition: Condition = ALWAYS, *, dry_run: bool = False
-    ) -> Record | dict[str, Any]:
+    async def rollback(self, name: str, call: Call = OURS) -> Record | Plan:
         """Puts on what was worn before, at the very revision it had; a second rollback undoes the first.
 
         What undoes the rollback of a release is another release: a second rollback is refused.
@@ -108,120 +97,119 @@ class Assignments:
         Raises:
             NotFound, PreconditionFailed, Conflict: there is nothing to go back to.
         """
-        async with self._desk.turn:
-            workload = self._workloads.get(workload_id)
-            condition.check(workload.revision)
-            previous = workload.value["previous"]
-            if previous is None:
+
+        def become(was: Assignment) -> Assignment:
+            if was.previous is None:
                 raise Conflict(
-                    f"workload {workload_id} wore nothing before", remedy="DELETE its persona to release it"
+                    f"workload {name} wore nothing before", remedy="DELETE its persona to release it"
                 )
-            if dry_run:
-                return _plan(workload, previous)
-            worn = {**previous, "follows": False}
-            value = assigned(workload.value, worn, sequence=self._sequence(), assigned_at=self._desk.now())
-            before = worn_of(workload.value["assignment"])
-            return await self._commit(workload, {**value, "previous": before})
+            return transitions.rolled_back(was, was.previous, assigned_at=self._context.now())
+
+        return await self._change(name, become, call)
 
     async def expire(self) -> datetime | None:
         """Rewrites every assignment whose time has passed to its fallback; returns when the next one passes.
 
         The data path has switched by itself; this makes the manager say so.
         """
-        async with self._desk.turn:
-            now = self._desk.clock()
-            leases = [(due, record) for record in self._store.list(WORKLOADS) if (due := _due(record))]
-            passed = [
-                Put(WORKLOADS, r.key, expired(r.value, sequence=self._sequence()), r.revision)
-                for due, r in leases
-                if due <= now
-            ]
-            if passed:
-                await self._store.commit(passed)
-            return min((due for due, _ in leases if due > now), default=None)
+        now = self._context.clock()
+        leases = [(due, r.key) for r in self._store.list("workloads") if (due := _due(r)) is not None]
+        for name in (name for due, name in leases if due <= now):
+            await self._expire(name, now)
+        return min((due for due, _ in leases if due > now), default=None)
 
     async def expire_forever(self) -> None:
         while True:
             self._leased.clear()
             due = await self.expire()
-            left = (due - self._desk.clock()).total_seconds() if due else LONGEST_SLEEP_S
+            left = (due - self._context.clock()).total_seconds() if due else LONGEST_SLEEP_S
             try:
                 async with asyncio.timeout(min(max(left, 0.0), LONGEST_SLEEP_S)):
                     await self._leased.wait()
             except TimeoutError:
                 continue
 
-    async def _commit(self, workload: Record, value: Mapping[str, Any]) -> Record:
-        return self._stored(value, await self._store.commit([_put(workload, value)]))
+    async def _expire(self, name: str, now: datetime) -> None:
+        def prepare() -> Sequence[Operation]:
+            workload = self._workloads.find(name)
+            due = _due(workload) if workload else None
+            if workload is None or due is None or due > now:
+                return ()  # somebody was quicker
+            return self._written(workload, transitions.expired(self._workloads.assignment(workload)))
 
-    def _stored(self, value: Mapping[str, Any], events: Sequence[Event]) -> Record:
-        if value["assignment"] and value["assignment"]["expires_at"]:
+        await self._context.commit(prepare)
+
+    async def _change(self, name: str, become: Become, call: Call) -> Record | Plan:
+        if call.dry_run:
+            workload = self._workloads.record(name)
+            call.condition.check(workload.revision)
+            was = self._workloads.assignment(workload)
+            return self._plan(was, become(was))
+        return self._leased_by(await self._workloads.commit(lambda: self._operations(name, become, call)))
+
+    def _operations(self, name: str, become: Become, call: Call) -> Sequence[Operation]:
+        workload = self._workloads.record(name)
+        call.condition.check(workload.revision)
+        return self._written(workload, become(self._workloads.assignment(workload)))
+
+    def _written(self, workload: Record, after: Assignment) -> Sequence[Operation]:
+        return self._workloads.write(workload.key, workload, after.put(workload.value))
+
+    def _leased_by(self, workload: Record) -> Record:
+        if _due(workload) is not None:
             self._leased.set()
-        return events[0].record
+        return workload
 
-    def _assigned(
-        self, stored: Mapping[str, Any], wanted: AssignmentRequest, ttl: timedelta | None, at: str = ""
-    ) -> dict[str, Any]:
-        """What is stored of a workload, wearing what is wanted. ``at`` is where the request has that."""
-        worn = self._worn(wanted.persona_id, wanted.persona_revision, f"{at}/persona_id")
-        now = self._desk.clock()
-        return assigned(
-            stored,
-            worn,
-            sequence=self._sequence(),
-            assigned_at=rfc3339(now),
-            expires_at=rfc3339(now + ttl) if ttl else None,
-            fallback=self._fallback(stored, wanted, ttl, at),
-        )
+    def _assigned(self, wanted: AssignmentRequest, at: str = "") -> Become:
+        """``at`` is where the request has the assignment. Raises Unprocessable."""
+        ttl = _ttl(wanted, at)
 
-    def _sequence(self) -> int:
-        """Above every sequence given before: each of them took a revision."""
-        return self._store.revision + 1
-
-    def _fallback(
-        self, stored: Mapping[str, Any], wanted: AssignmentRequest, ttl: timedelta | None, at: str
-    ) -> dict[str, Any] | None:
-        if ttl is None:
-            return None
-        if wanted.fallback is not None:
-            return self._worn(wanted.fallback, wanted.fallback_revision, f"{at}/fallback")
-        current = stored["assignment"]
-        # A second trial falls back to where the first would have: trials do not nest.
-        return current["fallback"] if current and current["expires_at"] else worn_of(current)
-
-    def _worn(self, persona_id: str, revision: int | None, pointer: str = "/persona_id") -> dict[str, Any]:
-        if revision is not None:
-            spec = self._personas.revision(persona_id, revision)
-            if spec is not None:
-                return _wear(persona_id, revision, spec, follows=False)
-            self._find(persona_id, pointer)
-            raise Unprocessable(
-                f"revision {revision} of {persona_id} is not kept",
-                remedy="leave the revision out to take the newest",
-                pointer="/persona_revision" if pointer == "/persona_id" else f"{pointer}_revision",
+        def become(was: Assignment) -> Assignment:
+            persona = self._persona(wanted.persona_id, wanted.persona_revision, f"{at}/persona_id")
+            now = self._context.clock()
+            return transitions.assigned(
+                was,
+                persona,
+                assigned_at=rfc3339(now),
+                expires_at=rfc3339(now + ttl) if ttl else None,
+                fallback=self._fallback(was, wanted, at) if ttl else None,
             )
-        return self._find(persona_id, pointer)
 
-    def _find(self, persona_id: str, pointer: str) -> dict[str, Any]:
-        record = self._store.get(PERSONAS, persona_id)
-        if record is not None:
-            return _wear(persona_id, record.revision, record.value["spec"], follows=True)
-        shipped = preset(persona_id)
-        if shipped is not None:
-            return _wear(persona_id, 0, shipped, follows=False)
+        return become
+
+    def _fallback(self, was: Assignment, wanted: AssignmentRequest, at: str) -> PersonaRef | None:
+        if wanted.fallback is not None:
+            return self._persona(wanted.fallback, wanted.fallback_revision, f"{at}/fallback")
+        current = was.assigned
+        # A second trial falls back to where the first would have: trials do not nest.
+        if current is not None and current.expires_at:
+            return current.fallback
+        return current.persona if current else None
+
+    def _persona(self, name: str, revision: int | None, pointer: str) -> PersonaRef:
+        found = self._personas.reference(name, revision)
+        if found is None and revision is None:
+            found = preset_reference(name)
+        if found is not None:
+            return found
+        if revision is not None and (self._personas.find(name) or preset_reference(name)):
+            raise Unprocessable(
+                f"revision {revision} of {brief(name)} is not kept",
+                remedy="leave the revision out to take the newest",
+                pointer=pointer.removesuffix("_id") + "_revision",
+            )
         raise Unprocessable(
-            f"there is no persona and no preset {brief(persona_id)}",
+            f"there is no persona and no preset {brief(name)}",
             remedy="create it with POST /v1/personas, or take one of GET /v1/presets",
             pointer=pointer,
         )
 
-
-def _put(workload: Record, value: Mapping[str, Any]) -> Put:
-    return Put(WORKLOADS, workload.key, value, workload.revision)
-
-
-def _wear(persona_id: str, revision: int, spec: Mapping[str, Any], *, follows: bool) -> dict[str, Any]:
-    return {"persona_id": persona_id, "persona_revision": revision, "persona": spec, "follows": follows}
+    def _plan(self, was: Assignment, after: Assignment) -> Plan:
+        before, then = (
+            from_mapping(self._contents.document(one.assigned.persona)) if one.assigned else None
+            for one in (was, after)
+        )
+        return plan(diff(before, then))
 
 
 def _ttl(wanted: AssignmentRequest, at: str = "") -> timedelta | None:
@@ -245,8 +233,3 @@ def _ttl(wanted: AssignmentRequest, at: str = "") -> timedelta | None:
 def _due(workload: Record) -> datetime | None:
     assignment = workload.value["assignment"]
     return parse_rfc3339(assignment["expires_at"]) if assignment and assignment["expires_at"] else None
-
-
-def _plan(workload: Record, worn: Mapping[str, Any] | None) -> dict[str, Any]:
-    current = workload.value["assignment"]
-    return plan(current["persona"] if current else None, worn["persona"] if worn else None)

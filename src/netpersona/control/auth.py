@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 import secrets
@@ -9,22 +10,24 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from netpersona.control.calls import ROOT, Caller
 from netpersona.control.problems import Unauthorized
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Answered without a token, for probes of a service manager or load balancer."""
+ANYONE = Caller("anyone", "token")
 
 
 class Auth(Protocol):
-    def check(self, path: str, authorization: str) -> None:
-        """Raises ``Unauthorized`` unless a request with this header may go on."""
+    def check(self, path: str, authorization: str) -> Caller:
+        """Who makes a request with this header. Raises ``Unauthorized`` unless it may go on."""
 
 
 class NoAuth:
     """For the Unix socket: who may open it has been let in by the file system."""
 
-    def check(self, path: str, authorization: str) -> None:  # noqa: ARG002
-        return
+    def check(self, path: str, authorization: str) -> Caller:  # noqa: ARG002
+        return ROOT
 
 
 class TokenAuth:
@@ -32,12 +35,13 @@ class TokenAuth:
 
     def __init__(self, tokens: Iterable[str]) -> None:
         self._tokens = tuple(token.encode() for token in tokens)
+        self._callers = tuple(Caller(_fingerprint(token), "token") for token in self._tokens)
         if not all(self._tokens) or not self._tokens:
             raise ValueError("at least one token is needed and none may be empty")
 
-    def check(self, path: str, authorization: str) -> None:
+    def check(self, path: str, authorization: str) -> Caller:
         if path in OPEN_PATHS:
-            return
+            return ANYONE
         scheme, _, given = authorization.partition(" ")
         offered = given.strip().encode("utf-8", "replace")
         matches = [hmac.compare_digest(offered, token) for token in self._tokens]
@@ -47,6 +51,12 @@ class TokenAuth:
                 remedy="send 'Authorization: Bearer TOKEN'; the token is in <state-dir>/manager/token",
                 headers={"WWW-Authenticate": 'Bearer realm="netpersona"'},
             )
+        return self._callers[matches.index(True)]
+
+
+def _fingerprint(token: bytes) -> str:
+    """Tells tokens apart in a log without telling them."""
+    return hashlib.sha256(token).hexdigest()[:8]
 
 
 def load_tokens(path: Path) -> tuple[list[str], bool]:

@@ -74,7 +74,7 @@ def _check_json(headers: Mapping[str, str]) -> None:
 
 
 async def read_document(request: Request) -> Any:
-    """One persona document, as JSON or as YAML.
+    """One document of any kind: a JSON value, or ``documents.Document`` of YAML.
 
     Raises:
         UnsupportedMedia, TooLarge, BadRequest, Unprocessable
@@ -82,7 +82,7 @@ async def read_document(request: Request) -> Any:
     if media_type(request.headers) not in YAML_TYPES:
         return await read_json(request)
     document = from_yaml(_decode(await read_bytes(request)))
-    check_tree(document)
+    check_tree(document.data)
     return document
 
 

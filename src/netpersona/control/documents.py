@@ -1,70 +1,51 @@
-"""Persona documents at the border: whatever spelling came in, canonical JSON goes on."""
+"""Documents at the border: what of a body is read as YAML, and where the problems of one are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from netpersona.control.problems import Detail, Unprocessable
-from netpersona.kinds.persona import (
-    Persona,
-    PersonaError,
-    Problem,
-    compile_persona,
-    diff,
-    from_mapping,
-    loads,
-    to_mapping,
-)
+from netpersona.kinds import yaml_format
+from netpersona.kinds.documents import Document, build
+from netpersona.kinds.errors import InvalidDocument, KeyPath, Problem
+from netpersona.kinds.kind import Kind
 
 
-def canonical(data: Any, default_id: str | None = None) -> dict[str, Any]:
-    """A document that the data path can enforce, in the canonical spelling.
-
-    ``default_id`` names one that does not name itself.
-
-    Raises:
-        Unprocessable: with every problem and its JSON pointer.
-    """
+def from_yaml(text: str) -> Document:
+    """The one document of a YAML text, with the places of its keys. Raises Unprocessable."""
     try:
-        persona = from_mapping(data, default_id=default_id)
-        compile_persona(persona)
-    except PersonaError as error:
-        raise refused(error) from None
-    return to_mapping(persona)
-
-
-def from_yaml(text: str) -> dict[str, Any]:
-    """The one persona of a YAML text. Raises Unprocessable."""
-    try:
-        found = loads(text, source="body", format="yaml")
-    except PersonaError as error:
-        raise refused(error) from None
+        found = [document for document in build(yaml_format.read_events(text)) if document.data is not None]
+    except InvalidDocument as error:
+        raise Unprocessable("the body is no YAML", errors=[_detail(p) for p in error.problems]) from None
     if len(found) != 1:
-        raise Unprocessable(f"the body holds {len(found)} personas", remedy="send one persona per request")
-    return to_mapping(found[0])
+        raise Unprocessable(f"the body holds {len(found)} documents", remedy="send one per request")
+    if found[0].problems:
+        problems = [_detail(problem) for problem in found[0].problems]
+        raise Unprocessable("the body is not valid", errors=problems)
+    return found[0]
 
 
-def refused(error: PersonaError) -> Unprocessable:
-    problems = [Detail(p.pointer, _placed(p), p.remedy) for p in error.problems]
-    return Unprocessable("the body is no valid persona", errors=problems)
+def refused(
+    kind: Kind[Any, Any], problems: Iterable[Problem], document: Document | None = None
+) -> Unprocessable:
+    """``document`` is what was read, where places in it are known."""
+    details = [_detail(problem, document) for problem in problems]
+    return Unprocessable(f"the body is no valid {kind.noun}", errors=details)
 
 
-def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Sequence[dict[str, Any]]:
-    """The plan that leads from one stored document to another; None is no persona."""
-    return [
-        {"pointer": c.pointer, "before": c.before, "after": c.after, "label": c.label}
-        for c in diff(_parsed(before), _parsed(after))
-    ]
+def _detail(problem: Problem, document: Document | None = None) -> Detail:
+    line = problem.line
+    if line is None and document is not None:
+        place = document.locate(_path(problem.pointer))
+        line = place[0] if place else None
+    said = problem.message if line is None else f"line {line}: {problem.message}"
+    return Detail(problem.pointer, said, problem.remedy)
 
 
-def plan(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"dry_run": True, "changes": changes(before, after)}
-
-
-def _parsed(document: Mapping[str, Any] | None) -> Persona | None:
-    return None if document is None else from_mapping(dict(document))
-
-
-def _placed(found: Problem) -> str:
-    return found.message if found.line is None else f"line {found.line}: {found.message}"
+def _path(pointer: str) -> KeyPath:
+    """RFC 6901 section 4; what is a number is taken for an index."""
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    return tuple(
+        int(step) if step.isdecimal() and step.isascii() and len(step) < 7 else step for step in steps
+    )

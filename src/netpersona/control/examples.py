@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-_PERSONA: Final = {
-    "egress": {"latency": "50ms"},
-    "ingress": {"latency": "50ms", "jitter": "5ms", "loss": "1%"},
-}
-_PLACE: Final = {"kind": "netns", "netns": "web", "interface": "eth0"}
+from netpersona.kinds.kind import Kind
+from netpersona.kinds.registry import KINDS
+
 _STATUS: Final = {"phase": "attached", "applied_sequence": 7, "proof": "seen"}
 _SNAKE: Final = {"simulated_latency_ms": 20, "packet_loss_probability": 0.01, "bandwidth_limit_kbps": 10000}
 _CAMEL: Final = {"latencyMs": 20, "jitterMs": 2, "packetLossPercentage": 0.01, "bandwidthKbps": 10000}
 
-EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "POST /v1/personas": {"persona_id": "slow", **_PERSONA},
-    "PUT /v1/personas/{persona_id}": {**_PERSONA, "mtu": 1400},
-    "POST /v1/workloads": {"workload_id": "web", **_PLACE},
-    "PUT /v1/workloads/{workload_id}": {**_PLACE, "facing": "workload"},
+ACTIONS: Final[Mapping[str, Any]] = {
     "PUT /v1/workloads/{workload_id}/status": _STATUS,
     "PUT /v1/workloads/{workload_id}/persona": {"persona_id": "slow", "ttl": "60s", "fallback": "starlink"},
     "POST /v1/workloads/{workload_id}/verifications": {"probes": 200, "interval": "10ms"},
@@ -30,12 +24,21 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "POST /v1/personalities": {"personalityId": "oldest", **_CAMEL},
     "PUT /v1/personalities/{personalityId}": _CAMEL,
 }
+"""Of calls that no kind's declaration makes."""
 
 NAMES: Final[Mapping[str, str]] = {
-    "persona_id": "slow",
+    **{kind.id_key: str(kind.example[kind.id_key]) for kind in KINDS},
     "personalityId": "slow",
-    "workload_id": "web",
-    "verification_id": "v000000000007",
-    "host": "local",
+    "verification_id": "v00064a4f2a3b1c5d0e7",
 }
 """For the parts of paths."""
+
+
+def examples_of(kinds: Sequence[Kind[Any, Any]]) -> dict[str, Any]:
+    """Method and path → body: first what makes the things that the others speak of."""
+    found: dict[str, Any] = {}
+    for kind in (kind for kind in kinds if "create" in kind.verbs):
+        unnamed = {key: value for key, value in kind.example.items() if key != kind.id_key}
+        found[f"POST /v1/{kind.plural}"] = kind.example
+        found[f"PUT /v1/{kind.plural}/{{{kind.id_key}}}"] = unnamed
+    return found | dict(ACTIONS)

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from netpersona.control.admission import Admission
+from netpersona.control.admission import CALLER, Admission
 from netpersona.control.problems import PROBLEM_MEDIA_TYPE, Detail, Refusal, problem
 from netpersona.control.service import Service
 from netpersona.control.shortcut import BEGAN
@@ -81,6 +81,7 @@ class Guard:
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
+                caller=scope[CALLER].name if CALLER in scope else "",
                 ms=round(seconds * 1000, 2),
             )
 

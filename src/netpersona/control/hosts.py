@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
-from netpersona.control.desk import WORKLOADS, Desk
+from netpersona.control.context import Context
 from netpersona.control.problems import Conflict, NotFound
+from netpersona.kinds.host import HOST, Host, HostReport, HostState
 from netpersona.kinds.shown import brief
 
 HOSTS_BOUND: Final = 10_000
@@ -14,28 +17,39 @@ HOSTS_BOUND: Final = 10_000
 
 
 class Hosts:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._reports: dict[str, dict[str, Any]] = {}
+    kind = HOST
 
-    def list(self) -> list[Mapping[str, Any]]:
-        return [self.get(host) for host in sorted(self._reports)]
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._reports: dict[str, tuple[Mapping[str, Any], str]] = {}
 
-    def get(self, host: str) -> Mapping[str, Any]:
-        report = self._reports.get(host)
-        if report is None:
+    def count(self) -> int:
+        return len(self._reports)
+
+    def reports(self) -> list[dict[str, Any]]:
+        """What each said last, with its name."""
+        return [{**report, "host": host} for host, (report, _) in self._reports.items()]
+
+    def list(self, after: str = "", limit: int | None = None) -> Sequence[Host]:
+        names = sorted(self._reports)
+        return [self.get(name) for name in islice(names[bisect_right(names, after) :], limit)]
+
+    def get(self, name: str) -> Host:
+        found = self._reports.get(name)
+        if found is None:
             raise NotFound(
-                f"no agent of host {brief(host)} has reported", remedy="GET /v1/hosts lists those that have"
+                f"no agent of host {brief(name)} has reported", remedy="GET /v1/hosts lists those that have"
             )
-        workloads = [r.key for r in self._desk.store.list(WORKLOADS) if r.value["spec"]["host"] == host]
-        return {**report, "host": host, "workloads": workloads}
+        report, seen_at = found
+        workloads = tuple(self._context.references.users("hosts", name, "workloads"))
+        return Host(HOST, name, report, HostState(seen_at=seen_at, workloads=workloads))
 
-    def put(self, host: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
+    def put(self, name: str, report: HostReport) -> Host:
         """Raises: Conflict"""
-        if host not in self._reports and len(self._reports) >= HOSTS_BOUND:
+        if name not in self._reports and len(self._reports) >= HOSTS_BOUND:
             raise Conflict(
                 f"{HOSTS_BOUND} hosts have reported, which is the bound",
                 remedy="restart the manager to forget old ones",
             )
-        self._reports[host] = {**report, "seen_at": self._desk.now()}
-        return self.get(host)
+        self._reports[name] = (report.model_dump(), self._context.now())
+        return self.get(name)

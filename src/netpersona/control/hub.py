@@ -54,6 +54,10 @@ class Subscription(Generic[T]):
                 await self._ready.wait()
             finally:
                 self._waits = False
+        return self.take_now()
+
+    def take_now(self) -> list[T]:
+        """All that waits, maybe nothing."""
         taken = list(self._items)
         self._items.clear()
         return taken

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from netpersona.kinds.names import Identifier
-from netpersona.kinds.verification import VerificationRow
-from netpersona.kinds.workload import Assignment, AssignmentRequest, StatusReport, WorkloadSpec, Worn
+from netpersona.kinds.workload import AssignmentRequest, StatusReport, WorkloadSpec
 
 
 class Request(BaseModel):
@@ -23,15 +22,10 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class NamedWorkload(WorkloadSpec):
-    """A workload's name and where it is."""
-
-    workload_id: Identifier
-
-
-class NewWorkload(NamedWorkload):
+class NewWorkload(WorkloadSpec):
     """A workload to create: its name, where it is, and what it wears from the beginning."""
 
+    workload_id: Identifier
     persona: AssignmentRequest | None = Field(None, description="As PUT /v1/workloads/{id}/persona takes it")
 
 
@@ -59,55 +53,6 @@ class ProblemDocument(Answer):
     errors: list[ProblemDetail]
 
 
-class Persona(Answer):
-    persona_id: str
-    revision: int = Field(description="The store revision that wrote it; the ETag in quotes")
-    created_at: str
-    updated_at: str
-    spec: dict[str, Any] = Field(description="The canonical document, whichever spelling was sent")
-    in_use_by: list[str] = Field(description="Workloads that wear it now or fall back to it")
-
-
-class Preset(Answer):
-    persona_id: str
-    spec: dict[str, Any]
-
-
-class Workload(Answer):
-    workload_id: str
-    revision: int = Field(description="The store revision that wrote it; the ETag in quotes")
-    sequence: int = Field(description="Rises with every assignment and release; gaps mean nothing")
-    spec: WorkloadSpec
-    assignment: Assignment | None
-    previous: Worn | None = Field(description="What rollback goes back to")
-    status: StatusReport | None
-
-
-class Verification(Answer):
-    verification_id: str
-    workload_id: str
-    revision: int
-    state: Literal["pending", "running", "done", "failed", "cancelled"]
-    position: int | None = Field(
-        description="Verifications of the same host that come first: they run one after another"
-    )
-    probes: int | None
-    interval: str | None
-    at_most: str
-    requested_at: str
-    started_at: str | None
-    takes_s: float | None = Field(description="How long it takes from started_at on, told when it starts")
-    finished_at: str | None
-    message: str
-    rows: list[VerificationRow]
-
-
-class Host(Answer):
-    host: str
-    seen_at: str
-    workloads: list[str]
-
-
 class Change(Answer):
     pointer: str
     before: Any
@@ -128,34 +73,10 @@ class PersonaRevision(Answer):
     spec: dict[str, Any] = Field(description="The canonical document that this revision was")
 
 
-class PersonaPage(Answer):
-    items: list[Persona]
-    revision: int = Field(description="Watch from here to miss nothing")
-    continue_: str | None = Field(
-        alias="continue", description="Pass it on to get the next page; null: the last"
-    )
-
-
-class WorkloadPage(PersonaPage):
-    items: list[Workload]  # type: ignore[assignment]
-
-
-class PresetPage(Answer):
-    items: list[Preset]
-
-
-class HostPage(Answer):
-    items: list[Host]
-
-
 class StatusesTaken(Answer):
     unknown: list[str] = Field(
         description="Workloads that there are no longer; their statuses were passed over"
     )
-
-
-class VerificationPage(Answer):
-    items: list[Verification]
 
 
 class Counters(Answer):
@@ -167,14 +88,6 @@ class Counters(Answer):
 
 class Health(Answer):
     status: Literal["ok"]
-
-
-class PersonaOrPlan(RootModel[Persona | Plan]):
-    """The persona, or the plan of a dry run."""
-
-
-class WorkloadOrPlan(RootModel[Workload | Plan]):
-    """The workload, or the plan of a dry run."""
 
 
 class FlatSnake(Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -10,11 +11,13 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from netpersona.control import models
-from netpersona.control.examples import EXAMPLES
+from netpersona.control.examples import examples_of
 from netpersona.kinds.host import HostReport
-from netpersona.kinds.persona import json_schema
+from netpersona.kinds.kind import Kind
+from netpersona.kinds.persona import Persona, json_schema
 from netpersona.kinds.verification import VerificationRequest, VerificationResult
-from netpersona.kinds.workload import AssignmentRequest, StatusReport, WorkloadSpec
+from netpersona.kinds.wanted import WantedDocument, WantedWorkload
+from netpersona.kinds.workload import AssignmentRequest, StatusReport
 
 _REF: Final = "#/components/schemas/{model}"
 PERSONA_SCHEMA: Final = {"$ref": "#/components/schemas/PersonaDocument"}
@@ -24,7 +27,6 @@ CAMEL_SCHEMA: Final = {"$ref": "#/components/schemas/DocumentFlatCamel"}
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     models.NewWorkload,
-    WorkloadSpec,
     AssignmentRequest,
     StatusReport,
     models.StatusReports,
@@ -32,7 +34,15 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     VerificationResult,
     HostReport,
     models.ProblemDocument,
+    WantedWorkload,
+    WantedDocument,
 )
+
+
+def body_schema(kind: Kind[Any, Any]) -> dict[str, str]:
+    """Of the document of a kind, in a request."""
+    return PERSONA_SCHEMA if kind.spec is Persona else {"$ref": _REF.format(model=kind.spec.__name__)}
+
 
 DESCRIPTION: Final = """Personas, the workloads that wear them, and what the hosts say.
 
@@ -47,15 +57,15 @@ another site (Origin), 421 where Host names neither localhost nor the address as
 """
 
 
-def openapi_of(app: FastAPI) -> dict[str, Any]:
+def openapi_of(app: FastAPI, kinds: Sequence[Kind[Any, Any]]) -> dict[str, Any]:
     """Made once and kept, as FastAPI does by default."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
-        _add_examples(document)
+        _add_examples(document, kinds)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(_schemas())
+        schemas.update(_schemas(kinds))
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -64,16 +74,16 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _add_examples(document: dict[str, Any]) -> None:
-    for call, body in EXAMPLES.items():
+def _add_examples(document: dict[str, Any], kinds: Sequence[Kind[Any, Any]]) -> None:
+    for call, body in examples_of(kinds).items():
         method, path = call.split()
         content = document["paths"][path][method.lower()]["requestBody"]["content"]
         content["application/json"]["example"] = body
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(kinds: Sequence[Kind[Any, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for model in _BODIES:
+    for model in (*_BODIES, *(kind.spec for kind in kinds if kind.verbs and kind.spec is not Persona)):
         schema = model.model_json_schema(ref_template=_REF)
         found |= schema.pop("$defs", {})
         found[model.__name__] = schema

@@ -1,18 +1,17 @@
 """Long lists in pieces: ``limit`` and the ``continue`` cursor.
 
-A cursor names the last key seen, so a page is never stale; what changes meanwhile shows or not, by its key.
+A cursor names the last name seen, so a page is never stale; what changes meanwhile shows or not, by its name.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Query
 
 from netpersona.control.problems import Detail, Unprocessable
-from netpersona.control.store import Record, Store
+from netpersona.control.resources import Readable
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Items of a page at most")]
 Cursor = Annotated[
@@ -20,21 +19,14 @@ Cursor = Annotated[
 ]
 
 
-def page(
-    store: Store,
-    kind: str,
-    limit: int,
-    cursor: str | None,
-    resources: Callable[[Sequence[Record]], list[dict[str, Any]]],
-) -> dict[str, Any]:
+def page(found: Readable[Any, Any], revision: int, limit: int, cursor: str | None) -> dict[str, Any]:
     """Raises Unprocessable for a cursor that is not ours."""
-    found = store.list(kind, after=_decode(cursor) if cursor else "", limit=limit + 1)
-    rest = len(found) > limit
-    shown = found[:limit]
+    resources = found.list(_decode(cursor) if cursor else "", limit + 1)
+    shown = resources[:limit]
     return {
-        "items": resources(shown),
-        "revision": store.revision,
-        "continue": _encode(shown[-1].key) if rest else None,
+        "items": [found.kind.dump(resource) for resource in shown],
+        "revision": revision,
+        "continue": _encode(shown[-1].name) if len(resources) > limit else None,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from netpersona.control.problems import BadRequest, Detail
@@ -16,7 +17,7 @@ async def known_parameters(request: Request) -> None:
     if not request.scope["query_string"]:
         return
     route = request.scope["route"]
-    known = [field.alias for field in route.dependant.query_params] if isinstance(route, APIRoute) else []
+    known = _parameters(route.dependant) if isinstance(route, APIRoute) else []
     details = [
         Detail(f"/{name}", "there is no such parameter", _remedy(name, known), "query")
         for name in request.query_params.keys() - known
@@ -24,6 +25,11 @@ async def known_parameters(request: Request) -> None:
     if details:
         names = ", ".join(brief(name, 30) for name in sorted(request.query_params.keys() - known))
         raise BadRequest(f"this call has no parameter {brief(names)}", errors=details)
+
+
+def _parameters(dependant: Dependant) -> list[str]:
+    inner = [name for one in dependant.dependencies for name in _parameters(one)]
+    return [field.alias for field in dependant.query_params] + inner
 
 
 def _remedy(name: str, known: list[str]) -> str:

@@ -20,6 +20,7 @@ from netpersona.control.admission import Admission
 from netpersona.control.api import create_app
 from netpersona.control.auth import Auth
 from netpersona.control.authority import Authority
+from netpersona.control.contents import COLLECT_EVERY_S
 from netpersona.control.http_protocol import KEEP_ALIVE_S, Connection, Waiting
 from netpersona.control.service import Service
 from netpersona.control.shortcut import Switch
@@ -61,7 +62,7 @@ async def serve(service: Service, listeners: Sequence[Listener]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    timer = asyncio.create_task(expire_forever(service))
+    timers = [asyncio.create_task(forever(service)) for forever in (expire_forever, collect_forever)]
     running = [
         asyncio.create_task(server.serve([listener.socket]))
         for server, listener in zip(servers, listeners, strict=True)
@@ -69,7 +70,7 @@ async def serve(service: Service, listeners: Sequence[Listener]) -> None:
     stopped = asyncio.create_task(stopping.wait())
     _log.info("ready", listeners=[str(listener.socket.getsockname()) for listener in listeners])
     await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
-    for task in (timer, stopped):
+    for task in (*timers, stopped):
         task.cancel()
     service.end_watches()
     for server in servers:
@@ -89,6 +90,18 @@ async def expire_forever(service: Service) -> None:
         except (StoreError, sqlite3.Error) as error:
             _log.error("cannot write that a persona expired", error=str(error))
             await asyncio.sleep(_RETRY_S)
+
+
+async def collect_forever(service: Service) -> None:
+    """Removes documents that nothing refers to, from the start on: a manager may have been killed."""
+    while True:
+        try:
+            await service.contents.collect()
+        except StoreClosed:
+            return
+        except (StoreError, sqlite3.Error) as error:
+            _log.error("cannot remove documents that nobody wears", error=str(error))
+        await asyncio.sleep(COLLECT_EVERY_S)
 
 
 def _descriptors() -> int:

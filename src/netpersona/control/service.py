@@ -1,64 +1,70 @@
-"""The manager without HTTP: every noun over one store, and the feed that watchers read."""
+"""The manager without HTTP: every kind over one store, and the feed that watchers read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from netpersona.control.assignments import Assignments
 from netpersona.control.clock import Clock, utc_now
-from netpersona.control.desk import PERSONAS, VERIFICATIONS, WORKLOADS, Desk
+from netpersona.control.contents import Contents
+from netpersona.control.context import Context
 from netpersona.control.feed import Feed, Source
 from netpersona.control.hosts import Hosts
 from netpersona.control.lateness import EngineLateness
 from netpersona.control.metrics import Metrics
 from netpersona.control.personas import Personas
+from netpersona.control.presets import Presets
+from netpersona.control.resources import Readable, Resources
+from netpersona.control.sources import (
+    HOST_FEED,
+    HostSources,
+    followers,
+    source_of,
+    verifications,
+    with_followed,
+)
 from netpersona.control.statuses import Statuses
 from netpersona.control.store import Store
-from netpersona.control.verifications import Verifications, verification_resource
+from netpersona.control.verifications import Verifications
 from netpersona.control.wakeups import EngineWork
-from netpersona.control.workloads import Workloads, wanted_resource
-
-HOST_FEED = "workloads-of/"
-"""Topic of what the agent of each host is told, without what it reports itself."""
+from netpersona.control.workloads import Workloads
+from netpersona.kinds.kind import WRITTEN, Kind
+from netpersona.kinds.registry import KINDS
+from netpersona.kinds.workload import StatusReport
 
 
 class Service:
     """What the API, the older endpoint shapes and the expiry timer share. Lives in one event loop."""
 
-    def __init__(self, store: Store, clock: Clock = utc_now) -> None:
-        desk = Desk(store, clock)
-        self.store = store
+    def __init__(
+        self, store: Store, clock: Clock = utc_now, kinds: tuple[Kind[Any, Any], ...] = KINDS
+    ) -> None:
+        self.context = context = Context.of(store, clock)
+        self.store, self.kinds = store, kinds
         self.closed = False
         self.statuses = Statuses()
-        self.personas = Personas(desk)
-        self.workloads = Workloads(desk, self.statuses)
-        self.assignments = Assignments(desk, self.personas, self.workloads)
-        self.verifications = Verifications(desk, self.workloads)
-        self.hosts = Hosts(desk)
-        workload = Source(WORKLOADS, self.workloads.resource)
-        verification = Source(VERIFICATIONS, verification_resource, "VERIFY", self.verifications.open)
-        self.feed = Feed(
-            store,
-            {
-                "personas": (Source(PERSONAS, self.personas.resource),),
-                "workloads": (workload, verification),
-                HOST_FEED: (
-                    Source(WORKLOADS, wanted_resource, part=self.workloads.host),
-                    replace(verification, part=self.workloads.host),
-                ),
-            },
-        )
+        self.personas = Personas(context)
+        self.contents = Contents(context, self.personas)
+        self.workloads = Workloads(context, self.personas, self.contents, self.statuses)
+        self.assignments = Assignments(context, self.personas, self.workloads, self.contents)
+        self.verifications = Verifications(context, self.workloads)
+        self.hosts = Hosts(context)
+        special = (self.personas, Presets(), self.workloads, self.hosts)
+        self.readable: dict[str, Readable[Any, Any]] = {one.kind.plural: one for one in special}
+        self.written: dict[str, Resources[Any, Any]] = {
+            kind.plural: self._resources(kind) for kind in kinds if kind.verbs == WRITTEN
+        }
+        self.feed = Feed(store, self._topics(clock))
         self.metrics = Metrics()
         self._measure()
 
-    def report_status(self, workload_id: str, status: Mapping[str, Any]) -> Mapping[str, Any]:
+    def report_status(self, workload_id: str, status: StatusReport) -> StatusReport:
         """Takes an agent's report and tells the watchers. Raises NotFound."""
-        record = self.workloads.get(workload_id)
+        record = self.workloads.record(workload_id)
         self.statuses.put(workload_id, status)
-        self.feed.tell("workloads", "STATUS", lambda: self.workloads.resource(record))
+        dump, resource = self.workloads.kind.dump, self.workloads.resource
+        self.feed.tell("workloads", "STATUS", lambda: dump(resource(record)))
         return status
 
     def end_watches(self) -> None:
@@ -72,15 +78,33 @@ class Service:
         self.end_watches()
         self.store.close()
 
+    def _resources(self, kind: Kind[Any, Any]) -> Resources[Any, Any]:
+        known = self.readable.get(kind.plural)
+        found = known if isinstance(known, Resources) else Resources(self.context, kind)
+        self.readable[kind.plural] = found
+        return found
+
+    def _topics(self, clock: Clock) -> dict[str, tuple[Source, ...]]:
+        topics: dict[str, tuple[Source, ...]] = {
+            name: (source_of(resources),) for name, resources in self.written.items()
+        }
+        topics["workloads"] = (
+            source_of(self.workloads, with_followed),
+            followers(self.workloads),
+            verifications(self.workloads, self.verifications, by_host=False),
+        )
+        topics[HOST_FEED] = HostSources(self.workloads, self.verifications, clock).sources
+        return topics
+
     def _measure(self) -> None:
         gauge, store = self.metrics.gauge, self.store
         gauge("store_revision", "Newest revision of the store", lambda: store.revision)
-        gauge("personas", "Personas stored", lambda: len(store.list(PERSONAS)))
-        gauge("workloads", "Workloads known", lambda: len(store.list(WORKLOADS)))
+        for name, resources in self.written.items():
+            said = f"{name.capitalize()} stored"
+            gauge(name, said, resources.count)
+            gauge(f"watches_{name}", f"Watches open on {name}", partial(self.feed.watchers, name))
         gauge("workloads_reported", "Workloads with a status", self.statuses.count)
-        gauge("hosts", "Agents that have reported", lambda: len(self.hosts.list()))
-        self.metrics.collect(EngineLateness(self.hosts.list))
-        self.metrics.collect(EngineWork(self.hosts.list))
-        for topic in ("personas", "workloads"):
-            gauge(f"watches_{topic}", f"Watches open on {topic}", partial(self.feed.watchers, topic))
+        gauge("hosts", "Agents that have reported", self.hosts.count)
         gauge("watches_hosts", "Agents that follow", partial(self.feed.watchers, HOST_FEED))
+        self.metrics.collect(EngineLateness(self.hosts.reports))
+        self.metrics.collect(EngineWork(self.hosts.reports))

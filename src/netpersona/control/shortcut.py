@@ -18,9 +18,10 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from netpersona.control.admission import Admission
+from netpersona.control.admission import Admission, caller_of
 from netpersona.control.bodies import model_of
-from netpersona.control.conditions import Condition
+from netpersona.control.calls import Call
+from netpersona.control.preconditions import Precondition
 from netpersona.control.routes.assignments import server_timing
 from netpersona.control.routes.common import written
 from netpersona.control.service import Service
@@ -61,7 +62,8 @@ class Switch:
             wanted = model_of(headers, body, AssignmentRequest)
             parsed = time.perf_counter()
             name = scope["path"].split("/")[3]
-            workload = self._service.assignments.assign_now(name, wanted, Condition.of(headers))
+            call = Call(caller_of(scope), Precondition.of(headers))
+            workload = self._service.assignments.assign_now(name, wanted, call)
             if workload is not None:
                 timing = server_timing(scope[BEGAN], parsed, time.perf_counter())
                 scope[_SWITCHED] = _Switched(workload, timing)
@@ -79,6 +81,6 @@ class Shortcut:
         if done is None:
             await self._app(scope, receive, send)
             return
-        response = written(done.workload, self._service.workloads.resource)
+        response = written(done.workload, self._service.workloads)
         response.headers["Server-Timing"] = done.timing
         await response(scope, receive, send)

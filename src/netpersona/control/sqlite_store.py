@@ -16,26 +16,38 @@ import asyncio
 import fcntl
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
+from pydantic_core import to_json
+
 from netpersona.control.disk_sync import DiskSync
-from netpersona.control.store import Change, Compacted, Event, EventType, Record, StoreClosed, StoreError
+from netpersona.control.migration import migrate
+from netpersona.control.store import (
+    SILENT,
+    Compacted,
+    Event,
+    EventType,
+    Operation,
+    Record,
+    StoreClosed,
+    StoreError,
+)
 from netpersona.control.tables import Tables
 
 HISTORY_BOUND: Final = 10_000
 """Events kept for watches that resume; an older ``from_revision`` raises ``Compacted``."""
 RESTART_GAP: Final = 1_000
 """Revisions skipped at a start; more than are ever on their way to the disk."""
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 _DAMAGED_REMEDY: Final = "put a backup in its place, or move it away to start with an empty store"
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS records (
     kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (kind, key)
-);
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
     revision INTEGER PRIMARY KEY,
     type TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL
@@ -71,19 +83,19 @@ class SqliteStore(Tables):
         self._disk = DiskSync(path, lambda: _open(path))
         self._open = True
 
-    def write(self, changes: Sequence[Change]) -> Sequence[Event]:
+    def write(self, operations: Sequence[Operation]) -> Sequence[Event]:
         if not self._open:
             raise StoreClosed("the store is closed; the manager is stopping")
         self._disk.check()
-        events = self.resolve(changes)
+        events = self.resolve(operations)
         if events:
             _write(self._cursor, events, self._forget_to(len(events)))
             self._disk.want(asyncio.get_running_loop())
             self.apply(events)
         return events
 
-    async def commit(self, changes: Sequence[Change]) -> Sequence[Event]:
-        events = self.write(changes)
+    async def commit(self, operations: Sequence[Operation]) -> Sequence[Event]:
+        events = self.write(operations)
         await asyncio.sleep(0)  # an agent waits for its event, a client for the disk
         return events
 
@@ -124,6 +136,7 @@ class SqliteStore(Tables):
             (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict.splitlines()[-1])
+            migrate(self._connection, FORMAT_VERSION)
             return self._load()
         except (sqlite3.DatabaseError, ValueError) as error:
             self._connection.close()
@@ -138,7 +151,8 @@ class SqliteStore(Tables):
         oldest, newest = self._connection.execute(
             "SELECT min(revision), max(revision) FROM events"
         ).fetchone()
-        self.revision = newest or 0
+        (highest,) = self._connection.execute("SELECT max(revision) FROM records").fetchone()
+        self.revision = max(newest or 0, highest or 0)
         return oldest - 1 if oldest else 0
 
     def _skip(self, path: Path) -> None:
@@ -156,10 +170,12 @@ class SqliteStore(Tables):
 
 
 def _write(cursor: sqlite3.Cursor, events: Sequence[Event], forget_to: int | None) -> None:
+    rows = [(event, to_json(event.record.value).decode()) for event in events]
     cursor.execute("BEGIN IMMEDIATE")
     try:
-        for event in events:
-            _write_event(cursor, event)
+        cursor.executemany(_PUT, _kept(rows))
+        cursor.executemany("DELETE FROM records WHERE kind = ? AND key = ?", _gone(rows))
+        cursor.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", _told(rows))
         if forget_to is not None:
             cursor.execute("DELETE FROM events WHERE revision <= ?", (forget_to,))
         cursor.execute("COMMIT")
@@ -169,7 +185,7 @@ def _write(cursor: sqlite3.Cursor, events: Sequence[Event], forget_to: int | Non
         raise
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_Rows = Sequence[tuple[Event, str]]
 
 
 # Replacing by REPLACE would write the index anew, too: another page of the log.
@@ -179,17 +195,24 @@ ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, value = excl
 """
 
 
-def _write_event(cursor: sqlite3.Cursor, event: Event) -> None:
-    record = event.record
-    value = _encode(record.value)
-    if event.type is EventType.DELETED:
-        cursor.execute("DELETE FROM records WHERE kind = ? AND key = ?", (record.kind, record.key))
-    else:
-        cursor.execute(_PUT, (record.kind, record.key, record.revision, value))
-    cursor.execute(
-        "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
-        (record.revision, event.type.value, record.kind, record.key, value),
-    )
+def _kept(rows: _Rows) -> Iterator[tuple[str, str, int, str]]:
+    for event, value in rows:
+        if event.type is not EventType.DELETED:
+            record = event.record
+            yield record.kind, record.key, record.revision, value
+
+
+def _gone(rows: _Rows) -> Iterator[tuple[str, str]]:
+    for event, _ in rows:
+        if event.type is EventType.DELETED:
+            yield event.record.kind, event.record.key
+
+
+def _told(rows: _Rows) -> Iterator[tuple[int, str, str, str, str]]:
+    for event, value in rows:
+        record = event.record
+        if record.kind not in SILENT:
+            yield record.revision, event.type.value, record.kind, record.key, value
 
 
 def _lock(path: Path) -> TextIO:
@@ -233,5 +256,5 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         known = f"has format {version}, this release knows {FORMAT_VERSION}"
         raise StoreUnusable(f"{path} {known}; upgrade netpersona")
     connection.executescript(_SCHEMA)
-    if version < FORMAT_VERSION:
+    if version == 0:
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")

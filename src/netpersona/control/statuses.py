@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
-Status = Mapping[str, Any]
+from netpersona.kinds.workload import StatusReport as Status
 
 
 class Statuses:
@@ -46,7 +44,7 @@ class Statuses:
             async with asyncio.timeout(patience_s):
                 while not self._has(workload_id, sequence):
                     status = await self._next(workload_id)
-                    if status is None or status["phase"] != "attached":
+                    if status is None or status.phase != "attached":
                         break
         except TimeoutError:
             pass
@@ -54,7 +52,7 @@ class Statuses:
 
     def _has(self, workload_id: str, sequence: int) -> bool:
         status = self._last.get(workload_id)
-        return status is not None and status["applied_sequence"] >= sequence
+        return status is not None and status.applied_sequence >= sequence
 
     async def _next(self, workload_id: str) -> Status | None:
         if self._closed:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence, Set
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Query, Request
@@ -14,6 +15,10 @@ from netpersona.control.hub import Subscription
 
 BOOKMARK_EVERY_S: Final = 30.0
 """A watch with nothing to say repeats the newest revision this often, so that both ends notice a dead one."""
+
+DOCUMENTS_BOUND: Final = 1024
+"""Documents that the reader of a stream is expected to keep; then it is told to forget them."""
+CHUNK_BYTES: Final = 64 << 10
 
 SSE: Final = "text/event-stream"
 NDJSON: Final = "application/x-ndjson"
@@ -39,18 +44,48 @@ def stream(
     if events and not part and resumed.isascii() and resumed.isdigit() and len(resumed) < 19:
         revision = int(resumed)
     subscription = feed.watch(topic, revision, part)
-    form = _sse if events else _ndjson
+    text = Text(_sse if events else _ndjson)
     push: Callable[[bytes], bool] | None = request.scope.get("extensions", {}).get(PUSH, {}).get("write")
     if push is not None:
-        subscription.direct = lambda message: push(form(message))
-    lines = _lines(subscription, feed, form)
+        subscription.direct = lambda message: text.give(message, push)
+    lines = _lines(subscription, feed, text)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines, media_type=SSE if events else NDJSON, headers=headers)
 
 
-async def _lines(
-    subscription: Subscription[Message], feed: Feed, form: Callable[[Message], bytes]
-) -> AsyncIterator[bytes]:
+class Text:
+    """One stream, written: before a message come the documents that it names and that were not told yet."""
+
+    def __init__(self, form: Callable[[Message], bytes]) -> None:
+        self._form = form
+        self._told: set[str] = set()
+
+    def give(self, message: Message, take: Callable[[bytes], bool]) -> bool:
+        """Whether ``take`` took it; if not, it was not told."""
+        missing = message.documents.keys() - self._told
+        parts = [self._form(message)]
+        if missing:
+            parts = [*self._documents(message, missing), *parts]
+        if not take(b"".join(parts)):
+            return False
+        if missing and self._is_full(missing):
+            self._told = set(message.documents)
+        self._told |= missing
+        return True
+
+    def _documents(self, message: Message, missing: Set[str]) -> Iterator[bytes]:
+        if self._is_full(missing):
+            yield self._form(Message("FORGET", message.revision, dict))
+            missing = message.documents.keys()
+        for digest in sorted(missing):
+            told = {"digest": digest, "document": message.documents[digest]}
+            yield self._form(Message("DOCUMENT", message.revision, partial(dict, told)))
+
+    def _is_full(self, missing: Set[str]) -> bool:
+        return len(self._told) + len(missing) > DOCUMENTS_BOUND
+
+
+async def _lines(subscription: Subscription[Message], feed: Feed, text: Text) -> AsyncIterator[bytes]:
     try:
         while True:
             try:
@@ -60,9 +95,27 @@ async def _lines(
                 messages = [feed.bookmark()]
             if not messages:
                 return
-            yield b"".join(form(message) for message in messages)
+            for chunk in _chunks(messages, text):
+                yield chunk
     finally:
         subscription.close()
+
+
+def _chunks(messages: Sequence[Message], text: Text) -> Iterator[bytes]:
+    """What is big is sent piece by piece: hundreds of messages may hold one large document each."""
+    waiting = bytearray()
+    for message in messages:
+        text.give(message, partial(_append, waiting))
+        if len(waiting) >= CHUNK_BYTES:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
+
+
+def _append(waiting: bytearray, data: bytes) -> bool:
+    waiting += data
+    return True
 
 
 def _ndjson(message: Message) -> bytes:

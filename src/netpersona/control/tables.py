@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from collections.abc import Sequence
-from itertools import islice
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
 
 from netpersona.control.store import (
-    Change,
+    OPERATIONS_BOUND,
+    CommitTooLarge,
+    Delete,
     Event,
     EventType,
     Listener,
+    NotVacant,
+    Operation,
     Put,
     Record,
     RevisionConflict,
+    Vacant,
 )
 
 
@@ -29,10 +34,17 @@ class Tables:
     def get(self, kind: str, key: str) -> Record | None:
         return self._records.get(kind, {}).get(key)
 
-    def list(self, kind: str, *, after: str = "", limit: int | None = None) -> Sequence[Record]:
+    def list(
+        self, kind: str, *, prefix: str = "", after: str = "", limit: int | None = None
+    ) -> Sequence[Record]:
         records, keys = self._records.get(kind, {}), self._keys.get(kind, [])
-        wanted = islice(keys, bisect_right(keys, after), None)
-        return [records[key] for key in islice(wanted, limit)]
+        if not prefix and not after and limit is None:
+            return [records[key] for key in keys]
+        start = max(bisect_left(keys, prefix), bisect_right(keys, after))
+        end = bisect_left(keys, _beyond(prefix), start) if prefix else len(keys)
+        return [
+            records[key] for key in islice(keys, start, end if limit is None else min(end, start + limit))
+        ]
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -56,31 +68,51 @@ class Tables:
             for listener in self._listeners:
                 listener(event)
 
-    def resolve(self, changes: Sequence[Change]) -> Sequence[Event]:
-        """The events that ``changes`` amount to, each at its own next revision. Changes nothing.
-
-        Deleting what is not there is no event. One commit changes a record at most once.
+    def resolve(self, operations: Sequence[Operation]) -> Sequence[Event]:
+        """The events that ``operations`` amount to. Changes nothing.
 
         Raises:
-            RevisionConflict
+            CommitConflict, CommitTooLarge
         """
-        events: list[Event] = []
-        for change in changes:
-            found = self.get(change.kind, change.key)
-            at = found.revision if found else 0
-            if change.expected_revision is not None and change.expected_revision != at:
-                raise RevisionConflict(change, at)
-            revision = self.revision + len(events) + 1
-            if isinstance(change, Put):
-                kind = EventType.MODIFIED if found else EventType.ADDED
-                events.append(Event(kind, Record(change.kind, change.key, revision, change.value), found))
-            elif found:
-                events.append(
-                    Event(EventType.DELETED, Record(change.kind, change.key, revision, found.value))
-                )
-        return events
+        if len(operations) > OPERATIONS_BOUND:
+            raise CommitTooLarge(len(operations))
+        for operation in operations:
+            self._check(operation)
+        revisions = self.coming()
+        changes = (operation for operation in operations if isinstance(operation, Put | Delete))
+        events = (self._event(change, revisions) for change in changes)
+        return [event for event in events if event is not None]
+
+    def coming(self) -> Iterator[int]:
+        """Revisions for the changes of the next commit."""
+        return count(self.revision + 1)
+
+    def _check(self, operation: Operation) -> None:
+        if isinstance(operation, Vacant):
+            keys = self._keys.get(operation.kind, [])
+            at = bisect_left(keys, operation.prefix)
+            if at < len(keys) and keys[at].startswith(operation.prefix):
+                raise NotVacant(operation, keys[at])
+        elif operation.expected_revision is not None:
+            found = self.get(operation.kind, operation.key)
+            if operation.expected_revision != (found.revision if found else 0):
+                raise RevisionConflict(operation, found.revision if found else 0)
+
+    def _event(self, change: Put | Delete, revisions: Iterator[int]) -> Event | None:
+        found = self.get(change.kind, change.key)
+        if isinstance(change, Put):
+            kind = EventType.MODIFIED if found else EventType.ADDED
+            return Event(kind, Record(change.kind, change.key, next(revisions), change.value), found)
+        if found is None:
+            return None
+        return Event(EventType.DELETED, Record(change.kind, change.key, next(revisions), found.value))
 
     def _drop(self, record: Record) -> None:
         del self._records[record.kind][record.key]
         keys = self._keys[record.kind]
         keys.pop(bisect_right(keys, record.key) - 1)
+
+
+def _beyond(prefix: str) -> str:
+    """The first text above all that start so."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from netpersona.control.desk import VERIFICATIONS, Desk, room_for_one
+from netpersona.control.context import Context
 from netpersona.control.durations import duration_s
 from netpersona.control.problems import Conflict, NotFound
-from netpersona.control.store import Change, Put, Record
-from netpersona.control.workloads import Workloads
+from netpersona.control.store import Check, Delete, Event, EventType, Operation, Put, Record
+from netpersona.control.workloads import VERIFICATIONS, Workloads
 from netpersona.kinds.shown import brief
-from netpersona.kinds.verification import VerificationRequest, VerificationResult
+from netpersona.kinds.verification import (
+    OPEN,
+    VERIFICATION,
+    Verification,
+    VerificationRequest,
+    VerificationResult,
+    VerificationState,
+)
 
 KEPT_BOUND: Final = 16
 """Verifications kept for each workload; the oldest goes first."""
-OPEN: Final = frozenset({"pending", "running"})
-"""States that an agent still has something to do about."""
 CANCELLED: Final = {"state": "cancelled", "message": "cancelled before it was done", "rows": []}
 
 
 class Verifications:
-    def __init__(self, desk: Desk, workloads: Workloads) -> None:
-        self._desk, self._store, self._workloads = desk, desk.store, workloads
+    def __init__(self, context: Context, workloads: Workloads) -> None:
+        self._context, self._store, self._workloads = context, context.store, workloads
+        self._last_us = 0
+        self._open: dict[str, Record] = {}
+        for record in self._store.list(VERIFICATIONS):
+            self._note(record)
+        self._store.listen(self._heard)
 
     def list(self, workload_id: str) -> Sequence[Record]:
         """Oldest first. Raises NotFound."""
-        self._workloads.get(workload_id)
-        found = self._store.list(VERIFICATIONS, after=f"{workload_id}/", limit=KEPT_BOUND + 1)
-        return [record for record in found if record.key.startswith(f"{workload_id}/")]
+        self._workloads.record(workload_id)
+        return self._store.list(VERIFICATIONS, prefix=f"{workload_id}/")
 
-    def get(self, workload_id: str, verification_id: str) -> Record:
-        self._workloads.get(workload_id)
+    def record(self, workload_id: str, verification_id: str) -> Record:
+        self._workloads.record(workload_id)
         record = self._store.get(VERIFICATIONS, f"{workload_id}/{verification_id}")
         if record is None:
             raise NotFound(
@@ -42,40 +53,34 @@ class Verifications:
 
     def open(self) -> Sequence[Record]:
         """Not finished, in the order in which they were asked for."""
-        found = [record for record in self._store.list(VERIFICATIONS) if record.value["state"] in OPEN]
-        return sorted(found, key=_asked)
+        return sorted(self._open.values(), key=_name)
 
-    def position(self, record: Record) -> int | None:
-        """How many of the same host come before it; None: it is finished."""
-        if record.value["state"] not in OPEN:
-            return None
-        host = self._host(record)
-        return sum(self._host(other) == host for other in self.open() if _asked(other) < _asked(record))
+    def resource(self, record: Record) -> Verification:
+        return self.resources([record])[0]
 
-    def resource(self, record: Record) -> Mapping[str, Any]:
-        return {**verification_resource(record), "position": self.position(record)}
+    def resources(self, records: Sequence[Record]) -> Sequence[Verification]:
+        """As they are shown now, with how many of the same host come before each."""
+        positions = self._positions()
+        return [_resource(record, positions.get(record.key)) for record in records]
 
     async def request(self, workload_id: str, wanted: VerificationRequest) -> Record:
         """Raises: NotFound, Unprocessable"""
         if wanted.interval is not None:
             duration_s(wanted.interval, "/interval", low_s=100e-6, high_s=10)
         duration_s(wanted.at_most, "/at_most", low_s=1, high_s=3600)
-        async with self._desk.turn:
-            kept = self.list(workload_id)
-            value = {
-                "state": "pending",
-                **wanted.model_dump(),
-                "requested_at": self._desk.now(),
-                "started_at": None,
-                "takes_s": None,
-                "finished_at": None,
-                "message": "",
-                "rows": [],
-            }
-            key = f"{workload_id}/v{self._store.revision + 1:012d}"
-            changes: list[Change] = [Put(VERIFICATIONS, key, value, 0), *room_for_one(kept, KEPT_BOUND)]
-            events = await self._store.commit(changes)
-            return events[0].record
+        key = f"{workload_id}/{self._new_id()}"
+        state = VerificationState(requested_at=self._context.now()).model_dump(
+            mode="json", exclude={"position"}
+        )
+        value = {"spec": wanted.model_dump(), **state}
+
+        def prepare() -> Sequence[Operation]:
+            workload, kept = self._workloads.record(workload_id), self.list(workload_id)
+            surplus = kept[: max(0, len(kept) - KEPT_BOUND + 1)]
+            there = Check(workload.kind, workload.key, workload.revision)
+            return [Put(VERIFICATIONS, key, value, 0), there, *(Delete(r.kind, r.key) for r in surplus)]
+
+        return (await self._context.commit(prepare))[0].record
 
     async def report(self, workload_id: str, verification_id: str, result: VerificationResult) -> Record:
         """Writes that it is under way, or once what came of it.
@@ -83,54 +88,76 @@ class Verifications:
         Raises:
             NotFound, Conflict: it is finished already.
         """
-        async with self._desk.turn:
-            record = self.get(workload_id, verification_id)
-            if result.state == "running":
-                outcome: dict[str, Any] = {
-                    **result.model_dump(include={"state", "takes_s", "message"}),
-                    "started_at": self._desk.now(),
-                }
-                return await self._write(record, outcome)
-            return await self._write(record, result.model_dump(exclude={"takes_s"}), finished=True)
+        if result.state != "running":
+            outcome = result.model_dump(mode="json", exclude={"takes_s"})
+            return await self._write(workload_id, verification_id, outcome, finished=True)
+        outcome = result.model_dump(include={"state", "takes_s", "message"})
+        begun = {**outcome, "started_at": self._context.now()}
+        return await self._write(workload_id, verification_id, begun)
 
     async def cancel(self, workload_id: str, verification_id: str) -> Record:
         """Its agent stops it; what is finished stays as it is. Raises NotFound."""
-        async with self._desk.turn:
-            record = self.get(workload_id, verification_id)
-            if record.value["state"] not in OPEN:
-                return record
-            return await self._write(record, CANCELLED, finished=True)
-
-    async def _write(self, record: Record, outcome: Mapping[str, Any], *, finished: bool = False) -> Record:
+        record = self.record(workload_id, verification_id)
         if record.value["state"] not in OPEN:
-            if all(record.value[key] == outcome[key] for key in outcome):
-                return record
-            raise Conflict(
-                f"verification {_name(record)} is {record.value['state']}",
-                remedy="ask for a new one with POST",
-            )
-        value = {**record.value, **outcome, "finished_at": self._desk.now() if finished else None}
-        events = await self._store.commit([Put(VERIFICATIONS, record.key, value, record.revision)])
-        return events[0].record
+            return record
+        return await self._write(workload_id, verification_id, CANCELLED, finished=True)
 
-    def _host(self, record: Record) -> str:
-        return str(self._workloads.get(record.key.partition("/")[0]).value["spec"]["host"])
+    async def _write(
+        self, workload_id: str, verification_id: str, outcome: Mapping[str, Any], *, finished: bool = False
+    ) -> Record:
+        def prepare() -> Sequence[Operation]:
+            record = self.record(workload_id, verification_id)
+            if record.value["state"] in OPEN:
+                ended = {"finished_at": self._context.now() if finished else None}
+                return [Put(VERIFICATIONS, record.key, {**record.value, **outcome, **ended}, record.revision)]
+            if any(record.value[key] != outcome[key] for key in outcome):
+                raise Conflict(
+                    f"verification {_name(record)} is {record.value['state']}",
+                    remedy="ask for a new one with POST",
+                )
+            return ()
 
+        await self._context.commit(prepare)
+        return self.record(workload_id, verification_id)
 
-def _asked(record: Record) -> str:
-    """Rises with every request: `request` makes it of the revision."""
-    return _name(record)
+    def _new_id(self) -> str:
+        """Sorts by time, and differs from what another manager gives at the same time."""
+        self._last_us = max(self._last_us + 1, int(self._context.clock().timestamp() * 1e6))
+        return f"v{self._last_us:014x}{secrets.token_hex(2)}"
+
+    def _positions(self) -> Mapping[str, int]:
+        before: Counter[str] = Counter()
+        positions: dict[str, int] = {}
+        for record in self.open():
+            host = self._workloads.host(record)
+            positions[record.key] = before[host]
+            before[host] += 1
+        return positions
+
+    def _heard(self, event: Event) -> None:
+        if event.record.kind == VERIFICATIONS:
+            self._open.pop(event.record.key, None)
+            if event.type is not EventType.DELETED:
+                self._note(event.record)
+
+    def _note(self, record: Record) -> None:
+        if record.value["state"] in OPEN:
+            self._open[record.key] = record
 
 
 def _name(record: Record) -> str:
     return record.key.partition("/")[2]
 
 
-def verification_resource(record: Record) -> Mapping[str, Any]:
+def _resource(record: Record, position: int | None) -> Verification:
+    told = {key: value for key, value in record.value.items() if key != "spec"}
     workload_id, _, verification_id = record.key.partition("/")
-    return {
-        "verification_id": verification_id,
-        "workload_id": workload_id,
-        "revision": record.revision,
-        **record.value,
-    }
+    state = VerificationState(**{**told, "position": position})
+    return Verification(
+        VERIFICATION, verification_id, record.value["spec"], state, record.revision, parent=workload_id
+    )
+
+
+def verification_told(record: Record) -> Verification:
+    """As a watch tells it: the position changes without an event."""
+    return _resource(record, None)

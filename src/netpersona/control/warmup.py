@@ -29,6 +29,9 @@ async def warm_up() -> None:
     app = create_app(service, NoAuth())
     uvicorn.Config(app, lifespan="off", log_config=None, ws="none").load()
     ask = partial(_ask, app)
+    for kind in (kind for kind in service.kinds if kind.verbs):
+        await ask("POST", f"/v1/{kind.plural}", json.dumps(kind.example).encode())
+        await ask("GET", f"/v1/{kind.plural}")
     await ask("POST", "/v1/personas", json.dumps(_PERSONA).encode())
     await ask("POST", "/v1/personas", b"persona_id: [", b"application/yaml")
     await ask("POST", "/v1/workloads", json.dumps(_WORKLOAD).encode())

@@ -2,136 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from functools import cache
 
-from netpersona.control.conditions import ALWAYS, Condition
-from netpersona.control.desk import VERIFICATIONS, WORKLOADS, Desk
-from netpersona.control.models import NewWorkload
-from netpersona.control.problems import Conflict, NotFound
+from netpersona.control import shown, transitions
+from netpersona.control.calls import OURS, Call
+from netpersona.control.contents import Contents
+from netpersona.control.context import Context
+from netpersona.control.personas import Personas
+from netpersona.control.resources import Own, Plan, Resources, Value
 from netpersona.control.statuses import Statuses
-from netpersona.control.store import Delete, Put, Record
-from netpersona.kinds.shown import brief
-from netpersona.kinds.workload import WorkloadSpec
+from netpersona.control.store import Delete, Operation, Record
+from netpersona.control.stored import Assignment
+from netpersona.kinds.kind import Ref
+from netpersona.kinds.workload import WORKLOAD, WorkloadSpec, WorkloadState
 
-Dressed = Callable[[dict[str, Any]], dict[str, Any]]
+VERIFICATIONS = "verifications"
 
 
-class Workloads:
-    def __init__(self, desk: Desk, statuses: Statuses) -> None:
-        self._desk, self._store, self._statuses = desk, desk.store, statuses
+class _Own(Own[WorkloadState]):
+    def __init__(self, context: Context, personas: Personas, contents: Contents, statuses: Statuses) -> None:
+        super().__init__(WORKLOAD)
+        self._context, self._store = context, context.store
+        self._personas, self._contents, self._statuses = personas, contents, statuses
 
-    def get(self, workload_id: str) -> Record:
-        record = self._store.get(WORKLOADS, workload_id)
-        if record is None:
-            raise NotFound(
-                f"there is no workload {brief(workload_id)}", remedy="GET /v1/workloads lists them"
+    def keys(self, old: Record | None, document: Value) -> Value:  # noqa: ARG002
+        """A workload that is somewhere else keeps what it wears.
+
+        The sequence starts from the clock, so that it goes on rising when a name is used again.
+        """
+        return {} if old else Assignment(int(self._context.clock().timestamp() * 1e6)).put({})
+
+    def references(self, value: Value) -> Iterable[Ref]:
+        return Assignment.of(value).references()
+
+    def effects(self, old: Record | None, value: Value | None) -> Iterable[Operation]:
+        """What the assignment pins is kept; verifications go with the workload."""
+        if value is not None:
+            return self._contents.kept(Assignment.of(value))
+        name = old.key if old else ""
+        found = self._store.list(VERIFICATIONS, prefix=f"{name}/")
+        return (Delete(VERIFICATIONS, record.key) for record in found)
+
+    def states(self, records: Sequence[Record]) -> Sequence[WorkloadState]:
+        newest, before = cache(self._personas.newest), cache(self._personas.before)
+        document = cache(self._contents.document)
+        return [
+            shown.workload_state(
+                transitions.renewed(Assignment.of(record.value), newest, before),
+                document,
+                self._statuses.get(record.key),
             )
-        return record
+            for record in records
+        ]
 
-    def resource(self, record: Record) -> dict[str, Any]:
-        return {
-            "workload_id": record.key,
-            "revision": record.revision,
-            **record.value,
-            "status": self._statuses.get(record.key),
-        }
+
+class Workloads(Resources[WorkloadSpec, WorkloadState]):
+    def __init__(self, context: Context, personas: Personas, contents: Contents, statuses: Statuses) -> None:
+        super().__init__(context, WORKLOAD, _Own(context, personas, contents, statuses))
+        self._personas, self._contents, self._statuses = personas, contents, statuses
+
+    def assignment(self, record: Record) -> Assignment:
+        """As it is now: what it follows may have been replaced since it was written."""
+        written = Assignment.of(record.value)
+        return transitions.renewed(written, self._personas.newest, self._personas.before)
+
+    def followers(self, persona: str) -> Sequence[Record]:
+        """Workloads that wear a persona, or fall back to it, whichever revision of it is the newest."""
+        names = self._references.users("personas", persona, "workloads")
+        found = (self.find(name) for name in names)
+        return [record for record in found if record and _follows(Assignment.of(record.value), persona)]
+
+    def on_host(self, host: str) -> Sequence[Record]:
+        found = (self.find(name) for name in self._references.users("hosts", host, "workloads"))
+        return [record for record in found if record is not None]
 
     def host(self, record: Record) -> str:
         """The host of a workload, or of the workload that a record such as a verification belongs to."""
-        owner = (
-            record if record.kind == WORKLOADS else self._store.get(WORKLOADS, record.key.partition("/")[0])
-        )
+        owner = record if record.kind == WORKLOAD.plural else self.find(record.key.partition("/")[0])
         return str(owner.value["spec"]["host"]) if owner else ""
 
-    def resources(self, records: Sequence[Record]) -> list[dict[str, Any]]:
-        return [self.resource(record) for record in records]
+    def documents(self, assignment: Assignment) -> dict[str, Value]:
+        """By digest, of what is worn now and afterwards."""
+        assigned = assignment.assigned
+        personas = (assigned.persona, assigned.fallback) if assigned else ()
+        return {persona.digest: self._contents.document(persona) for persona in personas if persona}
 
-    async def create(
-        self, wanted: NewWorkload, dressed: Dressed = lambda value: value, *, dry_run: bool = False
-    ) -> Record | dict[str, Any]:
-        """`dressed` may put a persona on what is about to be stored. Raises: Conflict"""
-        async with self._desk.turn:
-            if self._store.get(WORKLOADS, wanted.workload_id):
-                raise Conflict(
-                    f"workload {wanted.workload_id} exists",
-                    remedy="PUT /v1/workloads/{workload_id} replaces where it is",
-                    pointer="/workload_id",
-                )
-            spec = _spec(wanted)
-            value = dressed(self._bare(spec))
-            return _plan({}, spec) if dry_run else await self._add(wanted.workload_id, value)
-
-    async def replace(
-        self, workload_id: str, wanted: WorkloadSpec, condition: Condition = ALWAYS, *, dry_run: bool = False
-    ) -> Record | dict[str, Any]:
-        """Says anew where the workload is; it keeps what it wears. Creates it if there is none.
-
-        Raises:
-            PreconditionFailed, PreconditionRequired
-        """
-        async with self._desk.turn:
-            old = self._store.get(WORKLOADS, workload_id)
-            condition.check(old.revision if old else 0, required=True)
-            spec = _spec(wanted)
-            if dry_run:
-                return _plan(old.value["spec"] if old else {}, spec)
-            if old is None:
-                return await self._add(workload_id, self._bare(spec))
-            events = await self._store.commit(
-                [Put(WORKLOADS, workload_id, {**old.value, "spec": spec}, old.revision)]
-            )
-            return events[0].record
-
-    async def delete(
-        self, workload_id: str, condition: Condition = ALWAYS, *, dry_run: bool = False
-    ) -> dict[str, Any] | None:
-        """Removes the workload; its agent takes the persona off when it sees the deletion.
-
-        Raises:
-            NotFound, PreconditionFailed
-        """
-        async with self._desk.turn:
-            record = self.get(workload_id)
-            condition.check(record.revision)
-            if dry_run:
-                return _plan(record.value["spec"], {})
-            verifications = self._store.list(VERIFICATIONS, after=f"{workload_id}/", limit=1000)
-            mine = [Delete(r.kind, r.key) for r in verifications if r.key.startswith(f"{workload_id}/")]
-            await self._store.commit([Delete(WORKLOADS, workload_id, record.revision), *mine])
-            self._statuses.forget(workload_id)
-            return None
-
-    def _bare(self, spec: Mapping[str, Any]) -> dict[str, Any]:
-        # Starting at the store's revision keeps sequences rising when a name is used again.
-        return {"spec": spec, "sequence": self._store.revision, "assignment": None, "previous": None}
-
-    async def _add(self, workload_id: str, value: Mapping[str, Any]) -> Record:
-        events = await self._store.commit([Put(WORKLOADS, workload_id, value, 0)])
-        return events[0].record
+    async def delete(self, name: str, call: Call = OURS) -> Plan | None:
+        """Removes the workload; its agent takes the persona off when it sees the deletion."""
+        plan = await super().delete(name, call)
+        if plan is None:
+            self._statuses.forget(name)
+        return plan
 
 
-def wanted_resource(record: Record) -> dict[str, Any]:
-    """What an agent needs to know of a workload."""
-    value = record.value
-    return {
-        "workload_id": record.key,
-        "revision": record.revision,
-        "spec": value["spec"],
-        "assignment": value["assignment"],
-        "sequence": value["sequence"],
-    }
-
-
-def _spec(wanted: WorkloadSpec) -> dict[str, Any]:
-    return wanted.model_dump(exclude={"workload_id", "persona"})
-
-
-def _plan(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """A workload that is somewhere else is attached anew."""
-    changes = [
-        {"pointer": f"/{key}", "before": before.get(key), "after": after.get(key), "label": "reinit"}
-        for key in {**before, **after}
-        if before.get(key) != after.get(key)
-    ]
-    return {"dry_run": True, "changes": changes}
+def _follows(assignment: Assignment, persona: str) -> bool:
+    assigned = assignment.assigned
+    used = (assigned.persona, assigned.fallback) if assigned else ()
+    return any(one is not None and one.follows and one.persona_id == persona for one in used)

@@ -131,6 +131,18 @@ def plain(spec: BaseModel) -> dict[str, Any]:
     return spec.model_dump(mode="json")
 
 
+def shallow(value: BaseModel) -> dict[str, Any]:
+    """The JSON of a model whose plain values are JSON already: documents in it are not copied."""
+    extra = value.__pydantic_extra__ or {}
+    return {key: _json(item) for key, item in (value.__dict__ | extra).items()}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return shallow(value)
+    return [_json(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
 def _fields(resource: Resource[Any, Any], _now: datetime) -> tuple[Section, ...]:
     shown = {key: value for key, value in resource.document.items() if value is not None}
     fields = tuple((key.replace("_", " "), str(value)) for key, value in shown.items())
@@ -145,7 +157,7 @@ def name_column() -> Column[Any, Any]:
     return Column("NAME", lambda resource, _: resource.name)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Kind(Generic[S, T]):
     """How a type of resource is called, written, compared and shown. Pure; every function is total.
 
@@ -202,14 +214,15 @@ class Kind(Generic[S, T]):
 
     def dump(self, resource: Resource[S, T]) -> dict[str, Any]:
         """The JSON that `load` reads."""
-        envelope = {key: getattr(resource, key) for key in ENVELOPE}
-        return {
+        kept = ENVELOPE if self.verbs else ENVELOPE[:1] if resource.revision else ()
+        document = resource.document if self.flat else {"spec": resource.document}
+        head = {
             self.id_key: resource.name,
             **({f"{self.within}_id": resource.parent} if self.within else {}),
-            **{key: value for key, value in envelope.items() if value},
-            **(resource.document if self.flat else {"spec": resource.document}),
-            **resource.state.model_dump(mode="json"),
+            **{key: getattr(resource, key) for key in kept},
         }
+        # Named twice where a report says what it likes: it must not take the name of another.
+        return {**head, **document, **head, **shallow(resource.state)}
 
     @cached_property
     def _state_keys(self) -> frozenset[str]:

@@ -107,6 +107,9 @@ class Worn(Told):
     persona_id: str
     persona_revision: int = Field(description="0: a preset")
     persona: dict[str, Any]
+    follows: bool = Field(
+        False, description="true: replacing the persona reaches this workload; false: pinned"
+    )
 
     @property
     def label(self) -> str:
@@ -118,7 +121,6 @@ class Worn(Told):
 class Assignment(Worn):
     """What a workload wears, until when, and what comes after."""
 
-    follows: bool = Field(description="true: replacing the persona reaches this workload; false: pinned")
     assigned_at: str
     expires_at: str | None
     fallback: Worn | None

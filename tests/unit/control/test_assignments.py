@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.control.outcomes import planned, stored
+from tests.unit.control.outcomes import ANYHOW, DRY, planned, shown, stored
 
 from netpersona.control import Service
-from netpersona.control.conditions import Condition
+from netpersona.control.calls import Call
 from netpersona.control.models import NewWorkload
+from netpersona.control.preconditions import Precondition
 from netpersona.control.problems import Conflict, NotFound, PreconditionFailed, Unprocessable
 from netpersona.control.store import Record
 from netpersona.kinds.persona import presets
@@ -24,7 +25,7 @@ def run(story: Coroutine[Any, Any, Any]) -> Any:
 async def ready(service: Service) -> None:
     for name, latency in (("a", "10ms"), ("b", "20ms"), ("c", "30ms")):
         await service.personas.create({"persona_id": name, "ingress": {"latency": latency}})
-    await service.workloads.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
+    await service.assignments.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
 
 
 async def assign(service: Service, persona_id: str, **more: Any) -> Record:
@@ -32,17 +33,17 @@ async def assign(service: Service, persona_id: str, **more: Any) -> Record:
 
 
 def wears(service: Service) -> str | None:
-    assignment = service.workloads.get("w").value["assignment"]
+    assignment = shown(service, "w")["assignment"]
     return str(assignment["persona_id"]) if assignment else None
 
 
-def test_an_assignment_holds_its_own_copy_of_the_persona(service: Service) -> None:
+def test_an_assignment_shows_the_document_of_the_persona(service: Service) -> None:
     async def story() -> None:
         await ready(service)
         workload = await assign(service, "a")
-        assert workload.value["assignment"] == {
+        assert shown(service)["assignment"] == {
             "persona_id": "a",
-            "persona_revision": 1,
+            "persona_revision": service.personas.record("a").revision,
             "persona": {"persona_id": "a", "ingress": {"latency": "10ms"}},
             "follows": True,
             "assigned_at": "2030-01-01T00:00:00.000000Z",
@@ -55,15 +56,16 @@ def test_an_assignment_holds_its_own_copy_of_the_persona(service: Service) -> No
     run(story())
 
 
-def test_sequences_rise_over_release_and_a_new_life_of_the_name(service: Service) -> None:
+def test_sequences_rise_over_release_and_a_new_life_of_the_name(service: Service, clock: Any) -> None:
     async def story() -> None:
         await ready(service)
-        seen = [service.workloads.get("w").value["sequence"]]
+        seen = [shown(service, "w")["sequence"]]
         for step in ("a", "b"):
             seen.append((await assign(service, step)).value["sequence"])
         seen.append(stored(await service.assignments.release("w")).value["sequence"])
         await service.workloads.delete("w")
-        await service.workloads.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
+        clock.advance(seconds=1)
+        await service.assignments.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
         seen.append((await assign(service, "a")).value["sequence"])
         assert seen == sorted(set(seen))
 
@@ -73,10 +75,11 @@ def test_sequences_rise_over_release_and_a_new_life_of_the_name(service: Service
 def test_a_fallback_may_be_pinned_to_a_revision(service: Service) -> None:
     async def story() -> None:
         await ready(service)
-        await service.personas.replace("a", {"persona_id": "a", "mtu": 1280}, Condition(if_match="*"))
-        workload = await assign(service, "b", ttl="60s", fallback="a", fallback_revision=1)
-        fallback = workload.value["assignment"]["fallback"]
-        assert (fallback["persona_revision"], fallback["follows"]) == (1, False)
+        first = service.personas.record("a").revision
+        await service.personas.replace("a", {"persona_id": "a", "mtu": 1280}, ANYHOW)
+        await assign(service, "b", ttl="60s", fallback="a", fallback_revision=first)
+        fallback = shown(service)["assignment"]["fallback"]
+        assert (fallback["persona_revision"], fallback["follows"]) == (first, False)
         assert fallback["persona"].get("mtu") != 1280
 
     run(story())
@@ -86,11 +89,11 @@ def test_a_preset_is_assigned_by_name_unless_a_persona_has_it(service: Service) 
     async def story() -> None:
         await ready(service)
         name = sorted(presets())[0]
-        workload = await assign(service, name)
-        assert workload.value["assignment"]["persona_revision"] == 0
+        await assign(service, name)
+        assert shown(service)["assignment"]["persona_revision"] == 0
         created = stored(await service.personas.create({"persona_id": name, "mtu": 1400}))
-        workload = await assign(service, name)
-        assert workload.value["assignment"]["persona_revision"] == created.revision
+        await assign(service, name)
+        assert shown(service)["assignment"]["persona_revision"] == created.revision
 
     run(story())
 
@@ -131,7 +134,7 @@ def test_unknown_workloads_and_stale_conditions_are_refused(service: Service) ->
             await service.assignments.assign("nope", AssignmentRequest(persona_id="a"))
         for act in (service.assignments.release, service.assignments.rollback):
             with pytest.raises(PreconditionFailed):
-                await act("w", Condition(if_match='"1"'))
+                await act("w", Call(condition=Precondition(if_match='"1"')))
 
     run(story())
 
@@ -148,7 +151,7 @@ def test_a_trial_falls_back_to_what_was_worn(service: Service, clock: Any) -> No
         clock.advance(seconds=0.001)
         assert await service.assignments.expire() is None
         assert wears(service) == "a"
-        assert service.workloads.get("w").value["assignment"]["expires_at"] is None
+        assert shown(service, "w")["assignment"]["expires_at"] is None
 
     run(story())
 
@@ -212,9 +215,9 @@ def test_rollback_undoes_a_release_and_a_bad_replacement(service: Service) -> No
         await service.assignments.rollback("w")
         assert wears(service) == "a"
         await assign(service, "a")
-        await service.personas.replace("a", {"ingress": {"loss": "100%"}}, Condition(if_match="*"))
+        await service.personas.replace("a", {"ingress": {"loss": "100%"}}, ANYHOW)
         await service.assignments.rollback("w")
-        assignment = service.workloads.get("w").value["assignment"]
+        assignment = shown(service, "w")["assignment"]
         assert assignment["persona"]["ingress"] == {"latency": "10ms"}
         assert assignment["follows"] is False
 
@@ -238,7 +241,7 @@ def test_a_second_rollback_after_a_release_says_so(service: Service) -> None:
 
 def test_an_equal_document_starts_nothing_anew_and_says_so(service: Service) -> None:
     def anew() -> bool:
-        return bool(service.workloads.get("w").value["assignment"]["anew"])
+        return bool(shown(service, "w")["assignment"]["anew"])
 
     async def story() -> None:
         await ready(service)
@@ -248,7 +251,7 @@ def test_an_equal_document_starts_nothing_anew_and_says_so(service: Service) -> 
             said.append(anew())
         assert said == [True, True, False, True, True]
         await assign(service, "a")
-        await service.personas.replace("a", {"ingress": {"loss": "100%"}}, Condition(if_match="*"))
+        await service.personas.replace("a", {"ingress": {"loss": "100%"}}, ANYHOW)
         assert anew()
         await service.assignments.release("w")
         await assign(service, "a")
@@ -287,9 +290,9 @@ def test_a_dry_run_answers_the_plan(service: Service) -> None:
         await assign(service, "a")
         at = service.store.revision
         request = AssignmentRequest(persona_id="b")
-        plan = planned(await service.assignments.assign("w", request, dry_run=True))
+        plan = planned(await service.assignments.assign("w", request, DRY))
         assert {change["pointer"] for change in plan["changes"]} >= {"/ingress/latency"}
-        await service.assignments.release("w", dry_run=True)
+        await service.assignments.release("w", DRY)
         assert service.store.revision == at
 
     run(story())

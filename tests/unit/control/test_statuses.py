@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from netpersona.control.statuses import Statuses
+from netpersona.kinds.workload import StatusReport
 
 LONG_S = 60.0
 
 
-def status(sequence: int, phase: str = "attached") -> dict[str, Any]:
-    return {"phase": phase, "applied_sequence": sequence}
+def status(sequence: int, phase: Any = "attached") -> StatusReport:
+    return StatusReport(phase=phase, applied_sequence=sequence)
 
 
 async def waiting(statuses: Statuses, sequence: int) -> asyncio.Task[bool]:

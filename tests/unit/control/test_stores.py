@@ -15,14 +15,19 @@ from netpersona.control.fake_store import FakeStore
 from netpersona.control.sqlite_store import RESTART_GAP, SqliteStore, StoreUnusable
 from netpersona.control.store import (
     ABSENT,
+    OPERATIONS_BOUND,
+    Check,
+    CommitConflict,
+    CommitTooLarge,
     Compacted,
     Delete,
     Event,
     EventType,
+    NotVacant,
     Put,
-    RevisionConflict,
     Store,
     StoreClosed,
+    Vacant,
 )
 
 Open = Callable[..., Any]
@@ -48,32 +53,104 @@ def put(key: str, value: int = 0, expected: int | None = None, kind: str = "k") 
     return Put(kind, key, {"n": value}, expected)
 
 
-def test_every_change_takes_the_next_revision(new_store: Open) -> None:
+def test_revisions_rise_and_say_nothing_else(new_store: Open) -> None:
     async def story() -> None:
         store = new_store()
-        await store.commit([put("a", 1), put("b", 2)])
-        await store.commit([put("a", 3, expected=1)])
+        first = await store.commit([put("a", 1), put("b", 2)])
+        at = first[0].revision
+        (second,) = await store.commit([put("a", 3, expected=at)])
         await store.settled()
-        assert store.revision == 3
+        assert 0 < at <= first[1].revision < second.revision == store.revision
         assert [(r.key, r.revision, r.value) for r in store.list("k")] == [
-            ("a", 3, {"n": 3}),
-            ("b", 2, {"n": 2}),
+            ("a", second.revision, {"n": 3}),
+            ("b", first[1].revision, {"n": 2}),
         ]
 
     asyncio.run(story())
 
 
 @pytest.mark.parametrize(
-    "change", [put("a", 9, ABSENT), put("a", 9, 7), put("z", 9, 1), Delete("k", "a", 7), Delete("k", "z", 1)]
+    "relied_on",
+    [
+        put("a", 9, ABSENT),
+        put("a", 9, 7_000),
+        put("z", 9, 1),
+        Delete("k", "a", 7_000),
+        Delete("k", "z", 1),
+        Check("k", "a", ABSENT),
+        Check("k", "a", 7_000),
+        Check("k", "z", 1),
+        Vacant("k", "a"),
+        Vacant("k", ""),
+    ],
 )
-def test_a_conflict_stores_nothing_of_the_commit(new_store: Open, change: Any) -> None:
+def test_a_conflict_stores_nothing_of_the_commit(new_store: Open, relied_on: Any) -> None:
     async def story() -> None:
         store = new_store()
-        await store.commit([put("a", 1)])
-        with pytest.raises(RevisionConflict):
-            await store.commit([put("other"), change])
+        (before,) = await store.commit([put("a", 1)])
+        with pytest.raises(CommitConflict):
+            await store.commit([put("other"), relied_on])
         assert [r.key for r in store.list("k")] == ["a"]
-        assert store.revision == 1
+        assert store.revision == before.revision
+
+    asyncio.run(story())
+
+
+def test_what_holds_lets_a_commit_through_and_is_no_event(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store()
+        (a,) = await store.commit([put("a/1", 1)])
+        checks = [Check("k", "a/1", a.revision), Check("k", "b", ABSENT), Vacant("k", "a/2"), Vacant("j", "")]
+        events = await store.commit([*checks, put("a/2"), Delete("k", "none")])
+        assert [event.record.key for event in events] == ["a/2"]
+
+    asyncio.run(story())
+
+
+def test_a_prefix_is_looked_at_before_the_commit(new_store: Open) -> None:
+    """As a cluster does: what the commit itself removes is still there."""
+
+    async def story() -> None:
+        store = new_store()
+        await store.commit([put("a/1")])
+        with pytest.raises(NotVacant, match="a/1"):
+            await store.commit([Delete("k", "a/1"), Vacant("k", "a/")])
+
+    asyncio.run(story())
+
+
+def test_a_commit_is_bounded_checks_included(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store()
+        most = [put(str(number)) for number in range(OPERATIONS_BOUND - 1)]
+        with pytest.raises(CommitTooLarge, match="128 is the bound"):
+            await store.commit([*most, Vacant("j", ""), Check("j", "a", ABSENT)])
+        assert store.list("k") == []
+        await store.commit([*most, Vacant("j", "")])
+        assert len(store.list("k")) == OPERATIONS_BOUND - 1
+
+    asyncio.run(story())
+
+
+def test_lists_may_be_of_a_prefix(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store()
+        await store.commit([put(key) for key in ("a", "a/1", "a/2", "a/3", "a0", "b/1")])
+        assert [r.key for r in store.list("k", prefix="a/")] == ["a/1", "a/2", "a/3"]
+        assert [r.key for r in store.list("k", prefix="a/", after="a/1", limit=1)] == ["a/2"]
+        assert [r.key for r in store.list("k", prefix="a/", after="b")] == []
+        assert [r.key for r in store.list("k", prefix="c")] == []
+
+    asyncio.run(story())
+
+
+def test_kinds_that_nobody_watches_have_no_history(new_store: Open) -> None:
+    async def story() -> None:
+        store = new_store()
+        events = await store.commit([put("a"), put("r", kind="references")])
+        assert [e.record.key for e in store.history("k", 0)] == ["a"]
+        assert store.history("references", 0) == []
+        assert store.revision >= events[-1].revision
 
     asyncio.run(story())
 
@@ -114,9 +191,8 @@ def test_history_is_bounded_and_says_so(new_store: Open) -> None:
             store.history("k", 10)
         with pytest.raises(Compacted):
             store.history("k", store.revision + 1)
-        oldest = next(n for n in range(100) if _held(store, n))
-        assert 100 - oldest in range(32, 36)
-        assert len(store.history("k", oldest)) == 100 - oldest
+        oldest = next(n for n in range(store.revision) if _held(store, n))
+        assert len(store.history("k", oldest)) in range(32, 36)
 
     asyncio.run(story())
 
@@ -159,6 +235,23 @@ def test_sqlite_keeps_what_was_committed_and_never_gives_a_revision_twice(tmp_pa
 
     asyncio.run(first())
     asyncio.run(second())
+
+
+def test_sqlite_knows_the_newest_revision_of_what_nobody_watches(tmp_path: Path) -> None:
+    async def write() -> int:
+        store = SqliteStore(tmp_path / "db")
+        await store.commit([put("a")])
+        (event,) = await store.commit([put("r", kind="references")])
+        store.close()
+        return event.revision
+
+    async def newest() -> int:
+        store = SqliteStore(tmp_path / "db")
+        store.close()
+        return store.revision
+
+    written = asyncio.run(write())
+    assert asyncio.run(newest()) >= written + RESTART_GAP
 
 
 def test_sqlite_serves_one_manager(tmp_path: Path) -> None:

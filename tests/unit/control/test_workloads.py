@@ -4,23 +4,22 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.control.outcomes import planned, stored
+from tests.unit.control.outcomes import ANYHOW, DRY_ANYHOW, planned, shown, stored
 
 from netpersona.control import Service
 from netpersona.control.bodies import validate
-from netpersona.control.conditions import Condition
 from netpersona.control.models import NewWorkload
 from netpersona.control.problems import Conflict, NotFound, PreconditionRequired, Unprocessable
-from netpersona.kinds.workload import AssignmentRequest, WorkloadSpec
+from netpersona.kinds.workload import WORKLOAD, AssignmentRequest, StatusReport, WorkloadSpec
 
 VM: dict[str, Any] = {"kind": "vm", "interface": "tap0"}
-ATTACHED: dict[str, Any] = {"phase": "attached", "applied_sequence": 0}
+ATTACHED = StatusReport(phase="attached")
 
 
 def test_a_workload_starts_with_nothing_on(service: Service) -> None:
     async def story() -> None:
-        record = stored(await service.workloads.create(NewWorkload(workload_id="w", **VM)))
-        resource = service.workloads.resource(record)
+        record = stored(await service.assignments.create(NewWorkload(workload_id="w", **VM)))
+        resource = WORKLOAD.dump(service.workloads.resource(record))
         assert resource["spec"] == {
             "kind": "vm",
             "host": "local",
@@ -34,26 +33,26 @@ def test_a_workload_starts_with_nothing_on(service: Service) -> None:
         }
         assert (resource["assignment"], resource["previous"], resource["status"]) == (None, None, None)
         with pytest.raises(Conflict):
-            await service.workloads.create(NewWorkload(workload_id="w", **VM))
+            await service.assignments.create(NewWorkload(workload_id="w", **VM))
 
     asyncio.run(story())
 
 
 def test_moving_a_workload_keeps_what_it_wears(service: Service) -> None:
     async def story() -> None:
-        await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        await service.assignments.create(NewWorkload(workload_id="w", **VM))
         await service.personas.create({"persona_id": "a", "mtu": 1400})
         await service.assignments.assign("w", AssignmentRequest(persona_id="a"))
-        moved = WorkloadSpec(kind="vm", interface="tap1")
+        moved = {"kind": "vm", "interface": "tap1"}
         with pytest.raises(PreconditionRequired):
             await service.workloads.replace("w", moved)
-        plan = planned(await service.workloads.replace("w", moved, Condition(if_match="*"), dry_run=True))
+        plan = planned(await service.workloads.replace("w", moved, DRY_ANYHOW))
         assert plan["changes"] == [
             {"pointer": "/interface", "before": "tap0", "after": "tap1", "label": "reinit"}
         ]
-        record = stored(await service.workloads.replace("w", moved, Condition(if_match="*")))
+        record = stored(await service.workloads.replace("w", moved, ANYHOW))
         assert record.value["spec"]["interface"] == "tap1"
-        assert record.value["assignment"]["persona_id"] == "a"
+        assert shown(service)["assignment"]["persona_id"] == "a"
 
     asyncio.run(story())
 
@@ -101,13 +100,13 @@ def test_deleting_forgets_status_and_verifications(service: Service) -> None:
     async def story() -> None:
         from netpersona.kinds.verification import VerificationRequest
 
-        await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        await service.assignments.create(NewWorkload(workload_id="w", **VM))
         service.report_status("w", ATTACHED)
         await service.verifications.request("w", VerificationRequest())
         await service.workloads.delete("w")
         with pytest.raises(NotFound):
             service.workloads.get("w")
-        await service.workloads.create(NewWorkload(workload_id="w", **VM))
+        await service.assignments.create(NewWorkload(workload_id="w", **VM))
         assert service.statuses.get("w") is None
         assert service.verifications.list("w") == []
 
@@ -116,9 +115,9 @@ def test_deleting_forgets_status_and_verifications(service: Service) -> None:
 
 def test_a_status_leaves_the_revision_alone(service: Service) -> None:
     async def story() -> None:
-        record = stored(await service.workloads.create(NewWorkload(workload_id="w", **VM)))
+        record = stored(await service.assignments.create(NewWorkload(workload_id="w", **VM)))
         service.report_status("w", ATTACHED)
-        assert service.workloads.resource(service.workloads.get("w"))["status"] == ATTACHED
+        assert service.workloads.get("w").state.status == ATTACHED
         assert service.workloads.get("w").revision == record.revision
         with pytest.raises(NotFound):
             service.report_status("nope", ATTACHED)
@@ -162,10 +161,11 @@ def test_a_workload_may_be_born_with_its_persona(service: Service) -> None:
         spec = {"workload_id": "w", "kind": "container", "container": "web"}
         wanted = validate(NewWorkload, {**spec, "persona": {"persona_id": "a", "ttl": "1h"}})
         record = stored(await service.assignments.create(wanted))
-        assert record.value["assignment"]["persona_id"] == "a"
-        assert record.value["assignment"]["expires_at"]
+        assignment = shown(service)["assignment"]
+        assert assignment["persona_id"] == "a"
+        assert assignment["expires_at"]
         assert "persona" not in record.value["spec"]
-        assert record.value["sequence"] == record.value["assignment"]["sequence"]
+        assert record.value["sequence"] == assignment["sequence"]
 
     asyncio.run(story())
 

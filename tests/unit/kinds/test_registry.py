@@ -26,7 +26,11 @@ every_kind = pytest.mark.parametrize("kind", [*KINDS, LABEL], ids=lambda kind: k
 def example(kind: Kind[Any, Any]) -> Resource[Any, Any]:
     name, spec = kind.read(kind.example)
     state = kind.state.model_validate(STATES.get(kind.noun, {}))
-    return Resource(kind, name, kind.write(spec), state, 7, MOMENT, MOMENT, "web" if kind.within else "")
+    moment = MOMENT if kind.verbs else None
+    revision = 7 if kind.verbs or kind.within else 0
+    return Resource(
+        kind, name, kind.write(spec), state, revision, moment, moment, "web" if kind.within else ""
+    )
 
 
 def test_names_of_kinds_are_not_given_twice() -> None:
@@ -107,3 +111,10 @@ def test_all_that_is_wrong_with_a_document_is_told_at_once() -> None:
         LABEL.read({"label_id": "-", "text": 7, "colour": "red"})
     pointers = {problem.pointer for problem in refused.value.problems}
     assert pointers == {"/label_id", "/text", "/colour"}
+
+
+def test_a_report_takes_nobody_elses_name() -> None:
+    host = kind_of("host")
+    assert host is not None
+    resource = Resource(host, "mine", {"host": "yours", "seen_at": "never"}, host.state(seen_at=MOMENT))
+    assert (host.dump(resource)["host"], host.dump(resource)["seen_at"]) == ("mine", MOMENT)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from netpersona.control import models
 from netpersona.control.answers import BODY, answer, answers, model_body
 from netpersona.control.bodies import read_model
-from netpersona.control.conditions import etag
 from netpersona.control.durations import duration_s
+from netpersona.control.preconditions import etag
 from netpersona.control.problems import NotFound
-from netpersona.control.routes.common import CONDITIONAL, ConditionOf, DryRun, ServiceOf, WorkloadId, written
+from netpersona.control.resources import Plan
+from netpersona.control.routes.common import CONDITIONAL, CallOf, ServiceOf, WorkloadId, written
 from netpersona.control.service import Service
+from netpersona.control.shapes import answer_of, or_plan
 from netpersona.control.store import Record
-from netpersona.kinds.workload import Assignment, AssignmentRequest
+from netpersona.kinds.kind import shallow
+from netpersona.kinds.workload import WORKLOAD, Assignment, AssignmentRequest
 
 router = APIRouter(prefix="/v1/workloads/{workload_id}", tags=["assignments"])
 
@@ -31,16 +32,15 @@ Wait = Annotated[
 
 @router.put(
     "/persona",
-    responses=answers(*BODY, 404, 412, 503, ok=models.WorkloadOrPlan, accepted=models.Workload),
+    responses=answers(*BODY, 404, 412, 503, ok=or_plan(WORKLOAD), accepted=answer_of(WORKLOAD)),
     openapi_extra={**model_body(AssignmentRequest), **CONDITIONAL},
 )
 async def assign_persona(
     workload_id: WorkloadId,
     request: Request,
     service: ServiceOf,
-    condition: ConditionOf,
+    call: CallOf,
     wait: Wait = None,
-    dry_run: DryRun = False,
 ) -> Response:
     """Put a persona on a workload.
 
@@ -52,7 +52,7 @@ async def assign_persona(
     wanted = await read_model(request, AssignmentRequest)
     patience_s = _patience_s(wait)
     parsed = time.perf_counter()
-    result = await service.assignments.assign(workload_id, wanted, condition, dry_run=dry_run)
+    result = await service.assignments.assign(workload_id, wanted, call)
     told = time.perf_counter()
     response = await _applied(service, result, patience_s)
     response.headers["Server-Timing"] = server_timing(begin, parsed, told)
@@ -68,50 +68,48 @@ def server_timing(begin: float, parsed: float, told: float) -> str:
 async def get_assignment(workload_id: WorkloadId, service: ServiceOf) -> Response:
     """What the workload wears; 404 if nothing."""
     workload = service.workloads.get(workload_id)
-    assignment = workload.value["assignment"]
+    assignment = workload.state.assignment
     if assignment is None:
         raise NotFound(
             f"workload {workload_id} wears no persona",
             remedy="PUT /v1/workloads/{workload_id}/persona assigns one",
         )
-    worn = answer(assignment)
+    worn = answer(shallow(assignment))
     worn.headers["ETag"] = etag(workload.revision)
     return worn
 
 
 @router.delete(
     "/persona",
-    responses=answers(404, 412, 503, ok=models.WorkloadOrPlan, accepted=models.Workload),
+    responses=answers(404, 412, 503, ok=or_plan(WORKLOAD), accepted=answer_of(WORKLOAD)),
     openapi_extra=CONDITIONAL,
 )
 async def release_workload(
     workload_id: WorkloadId,
     service: ServiceOf,
-    condition: ConditionOf,
+    call: CallOf,
     wait: Wait = None,
-    dry_run: DryRun = False,
 ) -> Response:
     """Take the persona off; its packets pass untouched again."""
     patience_s = _patience_s(wait)
-    result = await service.assignments.release(workload_id, condition, dry_run=dry_run)
+    result = await service.assignments.release(workload_id, call)
     return await _applied(service, result, patience_s)
 
 
 @router.post(
     "/rollback",
-    responses=answers(404, 409, 412, 503, ok=models.WorkloadOrPlan, accepted=models.Workload),
+    responses=answers(404, 409, 412, 503, ok=or_plan(WORKLOAD), accepted=answer_of(WORKLOAD)),
     openapi_extra=CONDITIONAL,
 )
 async def roll_back(
     workload_id: WorkloadId,
     service: ServiceOf,
-    condition: ConditionOf,
+    call: CallOf,
     wait: Wait = None,
-    dry_run: DryRun = False,
 ) -> Response:
     """Put on what the workload wore before, at that very revision."""
     patience_s = _patience_s(wait)
-    result = await service.assignments.rollback(workload_id, condition, dry_run=dry_run)
+    result = await service.assignments.rollback(workload_id, call)
     return await _applied(service, result, patience_s)
 
 
@@ -119,11 +117,10 @@ def _patience_s(wait: str | None) -> float | None:
     return duration_s(wait, "/wait", low_s=0, high_s=60, where="query") if wait is not None else None
 
 
-async def _applied(
-    service: Service, result: Record | Mapping[str, Any], patience_s: float | None
-) -> Response:
+async def _applied(service: Service, result: Record | Plan, patience_s: float | None) -> Response:
     """The answer, once the agent says that it is so; 202 if it does not in time."""
     if patience_s is None or not isinstance(result, Record):
-        return written(result, service.workloads.resource)
-    applied = await service.statuses.applied(result.key, result.value["sequence"], patience_s)
-    return written(result, service.workloads.resource, 200 if applied else 202)
+        return written(result, service.workloads)
+    sequence = service.workloads.assignment(result).sequence
+    applied = await service.statuses.applied(result.key, sequence, patience_s)
+    return written(result, service.workloads, 200 if applied else 202)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Path, Query, Request, Response
 
+from netpersona.control.admission import caller_of
 from netpersona.control.answers import answer
-from netpersona.control.conditions import Condition
+from netpersona.control.calls import Call, Caller
+from netpersona.control.preconditions import Precondition
+from netpersona.control.resources import Plan, Resources
 from netpersona.control.service import Service
 from netpersona.control.store import Record
 
@@ -23,12 +25,17 @@ async def _service(request: Request) -> Service:
     return service
 
 
-async def _condition(request: Request) -> Condition:
-    return Condition.of(request.headers)
+async def _caller(request: Request) -> Caller:
+    return caller_of(request.scope)
+
+
+async def _call(request: Request, dry_run: DryRun = False) -> Call:
+    return Call(caller_of(request.scope), Precondition.of(request.headers), dry_run)
 
 
 ServiceOf = Annotated[Service, Depends(_service)]
-ConditionOf = Annotated[Condition, Depends(_condition)]
+CallerOf = Annotated[Caller, Depends(_caller)]
+CallOf = Annotated[Call, Depends(_call)]
 
 CONDITIONAL: Final = {
     "parameters": [
@@ -48,12 +55,10 @@ CONDITIONAL: Final = {
 """``openapi_extra`` of routes that take conditions."""
 
 
-def written(
-    result: Record | Mapping[str, Any] | None,
-    resource: Callable[[Record], Mapping[str, Any]],
-    status: int = 200,
-) -> Response:
+def written(result: Record | Plan | None, resources: Resources[Any, Any], status: int = 200) -> Response:
     """The resource that was stored, the plan of a dry run, or nothing where it was deleted."""
     if result is None:
         return Response(status_code=204)
-    return answer(resource(result), status) if isinstance(result, Record) else answer(result)
+    if isinstance(result, Record):
+        return answer(resources.kind.dump(resources.resource(result)), status)
+    return answer(result)

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from netpersona.control import models
 from netpersona.control.answers import BODY, answer, answers, model_body
 from netpersona.control.bodies import read_model, validate_value
 from netpersona.control.problems import NotFound
 from netpersona.control.routes.common import HostId, ServiceOf
+from netpersona.control.routes.kinds import routes_of
 from netpersona.control.service import Service
-from netpersona.kinds.host import HostReport
+from netpersona.control.shapes import answer_of
+from netpersona.kinds.host import HOST, HostReport
 from netpersona.kinds.names import Identifier
 from netpersona.kinds.workload import StatusReport
 
-router = APIRouter(prefix="/v1/hosts", tags=["hosts"])
+router = routes_of(HOST, said={"list": "The agents that have reported."})
 
 
-@router.get("", responses=answers(ok=models.HostPage))
-async def list_hosts(service: ServiceOf) -> Response:
-    return answer({"items": service.hosts.list()})
-
-
-@router.get("/{host}", responses=answers(404, ok=models.Host))
-async def get_host(host: HostId, service: ServiceOf) -> Response:
-    return answer(service.hosts.get(host))
-
-
-@router.put("/{host}", responses=answers(*BODY, 409, ok=models.Host), openapi_extra=model_body(HostReport))
+@router.put(
+    "/{host}", responses=answers(*BODY, 409, ok=answer_of(HOST)), openapi_extra=model_body(HostReport)
+)
 async def report_host(host: HostId, request: Request, service: ServiceOf) -> Response:
     """For agents: a heartbeat with what the host can do."""
     validate_value(Identifier, host, "/host")
     report = await read_model(request, HostReport)
-    return answer(service.hosts.put(host, report.model_dump()))
+    return answer(HOST.dump(service.hosts.put(host, report)))
 
 
 @router.put(
@@ -50,7 +44,7 @@ async def report_statuses(host: HostId, request: Request, service: ServiceOf) ->
 
 def _take(service: Service, workload_id: str, report: StatusReport) -> bool:
     try:
-        service.report_status(workload_id, report.model_dump())
+        service.report_status(workload_id, report)
     except NotFound:
         return False
     return True

@@ -14,14 +14,14 @@ def etag(revision: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Precondition:
     """What a client knows of the resource it writes. ``None``: the header was not sent."""
 
     if_match: str | None = None
     if_none_match: str | None = None
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Condition:
+    def of(cls, headers: Mapping[str, str]) -> Precondition:
         return cls(headers.get("if-match"), headers.get("if-none-match"))
 
     def check(self, revision: int, *, required: bool = False) -> None:
@@ -42,7 +42,7 @@ class Condition:
             )
 
 
-ALWAYS: Final = Condition()
+ALWAYS: Final = Precondition()
 
 
 def _matches(header: str, revision: int) -> bool:
