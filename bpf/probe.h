@@ -10,7 +10,7 @@
 #include "view.h"
 
 /* Behind the Ethernet header; the rest is the sender's. Mirrored in
- * src/netpersona/datapath/prober.py. */
+ * src/netpersona/datapath/programs/prober.py. */
 struct np_probe_target {
 	__u16 attachment_be;
 	__u8 direction;

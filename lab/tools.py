@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.dressed import Dressed
-from netpersona.datapath.kernel import DETOUR_TAP, map_pin
+from netpersona.datapath.programs.kernel import DETOUR_TAP, map_pin
 
 SOURCES = Path(__file__).parent
 BUILT = SOURCES.parent / "build" / "lab"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from netpersona.datapath import Assigned, DatapathError, Driver, Effect, Endpoint, Facing, Target, Wanted
+from netpersona.datapath import LABELS, Assigned, DatapathError, Driver, Endpoint, Facing, Target, Wanted
 from netpersona.kinds.persona import compile_persona, from_mapping
 
 SLOW, FAST = (
@@ -79,7 +79,7 @@ class DriverContract:
 
     def test_every_step_says_what_it_does_to_traffic_and_whose_it_is(self, world: World) -> None:
         for change in planned(world, wanting(target(world.interfaces[0]))):
-            assert change.effect in Effect
+            assert change.label in LABELS
             assert change.workload_id == target(world.interfaces[0]).workload_id
             assert change.ifindex == world.interfaces[0].ifindex
             assert world.driver.instant or not change.instant

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from netpersona.datapath import Change, Effect, EndpointMissing, Wanted
+from netpersona.datapath import Change, EndpointMissing, Wanted
 from netpersona.datapath.errors import refusals
 
 USUAL, SHORT = 1000, 100
@@ -39,7 +39,7 @@ class QueueLength:
 
     def plan(self, current: Mapping[int, int], wanted: Wanted) -> Sequence[SetLength]:
         changes = [
-            SetLength(ifindex, None, USUAL, effect=Effect.REINIT)
+            SetLength(ifindex, None, USUAL, label="reinit")
             for ifindex, length in current.items()
             if wanted.gives_up(ifindex) and length == SHORT
         ]
@@ -47,9 +47,7 @@ class QueueLength:
             if target.assigned is not None:
                 length = SHORT if target.assigned.persona else USUAL
                 if current.get(target.ifindex) != length:
-                    changes.append(
-                        SetLength(target.ifindex, target.workload_id, length, effect=Effect.REINIT)
-                    )
+                    changes.append(SetLength(target.ifindex, target.workload_id, length, label="reinit"))
         return changes
 
     def apply(self, change: SetLength) -> None:

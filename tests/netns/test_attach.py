@@ -26,7 +26,7 @@ from netpersona.datapath import (
     find_attachment,
     remove,
 )
-from netpersona.datapath.kernel import map_pin
+from netpersona.datapath.programs.kernel import map_pin
 from netpersona.kinds.persona import CompiledPersona, compile_persona, from_mapping
 
 pytestmark = pytest.mark.netns

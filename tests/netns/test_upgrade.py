@@ -12,7 +12,7 @@ import pytest
 from lab.instance import Instance, eventually, instance
 from lab.namespaces import Lab, Workload, lab
 
-from netpersona.datapath.kernel import pins_path
+from netpersona.datapath.programs.kernel import pins_path
 
 pytestmark = pytest.mark.netns
 

@@ -23,7 +23,7 @@ from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
 from netpersona.agent.runner import Neighbours, Runner, journal_path
 from netpersona.client import AsyncClient
-from netpersona.datapath import DatapathError, KernelDatapath, Prober, exclusive
+from netpersona.datapath import DatapathError, KernelDatapath, Prober, ProgramsDriver, exclusive
 from netpersona.datapath.processes import boot_id
 from netpersona.host import SOCKETS, URI
 from netpersona.logs import set_up
@@ -63,9 +63,10 @@ def _work(options: argparse.Namespace, datapath: KernelDatapath) -> int:
 
 async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: Journal) -> None:
     token = options.token_file.read_text().strip() if options.token_file else None
+    drivers = (ProgramsDriver(datapath),)
     async with AsyncClient(options.manager, token, timeout_s=ANSWER_S) as client:
         manager, prober = HttpManager(client), Prober(options.run_dir)
-        runner = Runner(datapath, journal, manager, prober, options.host, _neighbours(options))
+        runner = Runner(drivers, datapath, journal, manager, prober, options.host, _neighbours(options))
         running = asyncio.ensure_future(runner.run())
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):

@@ -1,40 +1,33 @@
-"""One host's agent: keeps what the data path does equal to what the manager wants.
+"""One host's agent: keeps what its drivers do equal to what the manager wants.
 
-Level-triggered. `desired` is what is wanted, whatever the order of the events that said so; a pass
-compares all of it with the kernel. Two ways lead to the same code:
-
-- an assignment of an attached workload is dressed at once, on the event loop (`Dresser`);
-- everything that may block on netlink (look up, attach, detach) runs in one worker thread, in
-  passes that never overlap.
+Level-triggered: the newest wish counts, whatever the order of the events that said so. A pass looks workloads
+up (`locator.py`), works out what is wanted of which interface (`targets.py`, pure) and has the drivers make
+it so (`reconciler.py`). A switch of what is attached goes straight to the last step.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
-from netpersona.agent.desired import Workload, dresses, parse_workload
-from netpersona.agent.dresser import Dresser, Hold
+from netpersona.agent.compiled import CompiledCache
+from netpersona.agent.desired import Workload, parse_workload, references
 from netpersona.agent.journal import Journal, Record
-from netpersona.agent.reconcile import Action, Detach, Moment, plan_attachments
-from netpersona.agent.status import Charge, Phase
-from netpersona.agent.wardrobe import Wardrobe
-from netpersona.agent.workloads import Found, Locate, Missing, Place, Refused, Unknown, rivals
-from netpersona.datapath import Attached, Datapath, DatapathError, Endpoint
+from netpersona.agent.locator import Locate
+from netpersona.agent.places import Found, Missing, Place, Refused, Unknown
+from netpersona.agent.reconciler import STRIDE, Reconciler
+from netpersona.agent.status import Phase, WorkloadState
+from netpersona.agent.targets import Moment, assigned, has_left, in_turn, rivals, site
+from netpersona.datapath import Assigned, Driver, Target
 from netpersona.kinds.persona import PersonaError
 
-STRIDE = 16
-"""Workloads that a pass compares before it lets a switch go first: less than half a millisecond."""
 LOOK_UPS = 8
 """Workloads in place that a pass looks up again, in turn."""
-MOVES = 8
-"""Attachments and detachments after which a pass ends if anything happened meanwhile, for the next to see.
-Each waits for the kernel twice, some 25 ms."""
 
 T = TypeVar("T")
 
@@ -46,29 +39,32 @@ class Agent:
 
     def __init__(
         self,
-        datapath: Datapath,
+        drivers: Sequence[Driver[Any, Any]],
         journal: Journal,
         locate: Locate,
+        vanished: Callable[[], Set[int]],
         moment: Callable[[], Moment],
         changed: Callable[[str], None],
     ) -> None:
-        """`changed` is told the workload whose status should go out now."""
-        self._datapath = datapath
+        """`vanished` answers which interfaces are gone of those attached, `changed` is told who has news."""
         self._journal = journal
         self._locate = locate
-        self._changed = changed
-        self.wardrobe = Wardrobe()
+        self._vanished = vanished
         self._moment = moment
-        self._dresser = Dresser(datapath, journal, self.wardrobe, moment)
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netlink")
+        self._changed = changed
+        self.states: dict[str, WorkloadState] = {}
+        self.compiled = CompiledCache(self._documents)
+        self._reconciler = Reconciler(drivers, ahead=self._write_ahead, reported=self._reported)
+        self._netlink = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netlink")
         self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
         self._compiling: dict[str, asyncio.Task[None]] = {}
         self._passing = asyncio.Lock()
-        self.charges: dict[str, Charge] = {}
         self._again: set[str] = set()
-        self.synced = False
         self._turn = 0
+        self.synced = False
         self.wake = asyncio.Event()
+
+    # ---- what is wanted --------------------------------------------------------------------------
 
     def adopt(self) -> None:
         """Take up what the journal says is wanted and attached; touches nothing."""
@@ -78,8 +74,7 @@ class Agent:
             except ValueError as error:
                 _log.warning("passed over in the journal", workload=record.workload_id, error=str(error))
                 continue
-            hold = Hold(record.attachment, record.ifindex) if record.attachment else None
-            self.charges[record.workload_id] = Charge(workload, hold=hold)
+            self.states[record.workload_id] = WorkloadState(workload, held=record.ifindex)
 
     def replace_all(self, workloads: Iterable[Workload]) -> None:
         """The manager told everything that it wants: what it did not name is no longer wanted.
@@ -87,261 +82,261 @@ class Agent:
         It is told in turn how everything is, for it may have started anew, and it keeps no status.
         """
         wanted = {workload.workload_id: workload for workload in workloads}
-        for workload_id in self.charges.keys() - wanted.keys():
-            del self.charges[workload_id]
+        for workload_id in self.states.keys() - wanted.keys():
+            self.unwant(workload_id)
         for workload in wanted.values():
-            self._expect(workload)
-            if self.charges[workload.workload_id].known:
+            if self._expect(workload).known:
                 self._changed(workload.workload_id)
         self.synced = True
         self.wake.set()
 
     def want(self, workload: Workload) -> None:
         """A workload was added or changed. The fast path: one store where it is attached already."""
-        moved = self._expect(workload)
-        charge = self.charges[workload.workload_id]
-        if moved or not charge.located:
+        state = self._expect(workload)
+        if not self._put(state):
             self.wake.set()
-        else:
-            self._dress(charge)
+
+    def unwant(self, workload_id: str) -> None:
+        """A workload was deleted; the next pass takes everything off."""
+        state = self.states.pop(workload_id, None)
+        if state is not None and state.target is not None:
+            self._reconciler.drop(state.target)
+        self.wake.set()
 
     def look_again(self, moved: Callable[[Workload], bool]) -> None:
         """Something happened to workloads that `moved` tells; the next pass looks them up."""
-        self._again |= {name for name, charge in self.charges.items() if moved(charge.workload)}
+        self._again |= {name for name, state in self.states.items() if moved(state.workload)}
 
-    def unwant(self, workload_id: str) -> None:
-        """A workload was deleted; the next pass takes the programs off."""
-        self.charges.pop(workload_id, None)
-        self.wake.set()
-
-    def known(self, workload_id: str) -> Charge | None:
+    def known(self, workload_id: str) -> WorkloadState | None:
         """What can be reported of a workload: None before it was looked for.
 
         Whoever waits for a persona would take the "missing" of an agent that has just started for the answer.
         """
-        charge = self.charges.get(workload_id)
-        return charge if charge is not None and charge.known else None
+        state = self.states.get(workload_id)
+        return state if state is not None and state.known else None
+
+    def _expect(self, workload: Workload) -> WorkloadState:
+        """Note what is wanted; where it is must be looked up if that may have changed."""
+        now_ns = self._moment().monotonic_ns
+        state = self.states.get(workload.workload_id)
+        if state is None:
+            state = self.states[workload.workload_id] = WorkloadState(workload, wanted_ns=now_ns)
+        elif state.workload.place != workload.place:
+            state.place = None
+        if state.workload.sequence != workload.sequence:
+            state.wanted_ns = now_ns
+        state.workload = workload
+        return state
+
+    def _put(self, state: WorkloadState) -> bool:
+        """What takes an instant, now. False if a pass must do the rest."""
+        target = self._aim(state)
+        return target is not None and not self._reconciler.want(target)
+
+    # ---- passes ----------------------------------------------------------------------------------
 
     async def reconcile(self, *, again: int = 0) -> None:
         """One pass: looks up what is not in place, and `again` of those that are, then compares all."""
         async with self._passing:
             self.wake.clear()
-            attached = await self._in_worker(self._datapath.attached)
-            self._drop_vanished(attached)
+            gone = await self._drop_vanished()
             moved, self._again = self._again, set()
             asked = {workload.workload_id: workload for workload in self._to_look_up(moved, again)}
-            places = await self._in_worker(lambda: self._locate(asked.values()))
-            await self._move(self._settle(places), attached)
-            await self._dress_all()
+            self._settle(await self._off_loop(lambda: self._locate(asked.values())))
+            await self._aim_all()
+            states = list(self.states.values())
+            await self._reconciler.run(
+                released=gone | {state.held for state in states if has_left(state.place, state.held)},
+                complete=self.synced and all(state.place is not None for state in states),
+                urgent=moved,
+                hurried=self.wake.is_set,
+            )
+            self._forget()
 
     def close(self) -> None:
         """Let the workers finish; leaves enforcement as it is."""
         for task in self._compiling.values():
             task.cancel()
+        self._reconciler.close()
         self._compiler.shutdown(cancel_futures=True)
-        self._worker.shutdown()
+        self._netlink.shutdown()
+
+    async def _drop_vanished(self) -> Set[int]:
+        """Interfaces that are gone of those attached: their workloads must be looked up."""
+        gone = await self._off_loop(self._vanished)
+        for state in self.states.values() if gone else ():
+            if state.held in gone:
+                state.held = 0
+            if isinstance(state.place, Found) and state.place.endpoint.ifindex in gone:
+                state.place = None
+        return gone
 
     def _to_look_up(self, moved: Iterable[str], again: int) -> Iterator[Workload]:
         """What something happened to goes first, before a thousand new ones."""
-        yield from (self.charges[name].workload for name in moved if name in self.charges)
-        yield from (charge.workload for charge in self.charges.values() if not charge.located)
-        yield from self._in_turn(again)
+        yield from (self.states[name].workload for name in moved if name in self.states)
+        yield from (state.workload for state in self.states.values() if not state.in_place)
+        there = [name for name, state in self.states.items() if state.in_place]
+        yield from (self.states[name].workload for name in in_turn(there, self._turn, again))
+        self._turn += again
 
-    def _in_turn(self, count: int) -> list[Workload]:
-        """The next of the workloads in place."""
-        there = [charge.workload for charge in self.charges.values() if charge.located]
-        start, self._turn = self._turn, self._turn + count
-        return [there[at % len(there)] for at in range(start, start + min(count, len(there)))]
-
-    async def _dress_all(self) -> None:
-        generations = self._datapath.generations()
-        due = [charge for charge in self.charges.values() if not _stands(charge, generations)]
-        for number, charge in enumerate(due):
-            if number % STRIDE == STRIDE - 1:
-                await asyncio.sleep(0)
-            # It may have been deleted, or moved, while others were served.
-            if charge.located and self.charges.get(charge.workload.workload_id) is charge:
-                self._dress(charge)
-
-    def _expect(self, workload: Workload) -> bool:
-        """Note what is wanted; True if it must be looked for."""
-        charge = self.charges.get(workload.workload_id)
-        if charge is None:
-            self.charges[workload.workload_id] = Charge(workload, wanted_ns=self._moment().monotonic_ns)
-            return True
-        moved = charge.workload.place != workload.place
-        if charge.workload.sequence != workload.sequence:
-            charge.wanted_ns = self._moment().monotonic_ns
-        charge.workload = workload
-        charge.located = charge.located and not moved
-        return moved
-
-    def _drop_vanished(self, attached: Iterable[Attached]) -> None:
-        there = {(entry.attachment, entry.ifindex) for entry in attached if entry.interface is not None}
-        for charge in self.charges.values():
-            hold = charge.hold
-            charge.vanished = hold is None or (hold.attachment, hold.ifindex) not in there
-            charge.located = charge.located and not charge.vanished
-
-    def _settle(self, places: dict[str, Place]) -> dict[str, Place]:
-        """Note what was found; what is left is what a plan can be made of."""
-        holders = {name: charge.hold.ifindex for name, charge in self.charges.items() if charge.hold}
+    def _settle(self, places: dict[str, Place]) -> None:
+        """Note what was found of workloads that are still wanted."""
+        holders = {name: state.held for name, state in self.states.items() if state.held}
         for loser, winner in rivals(places, holders).items():
             places[loser] = Refused(
                 f"workload {winner} already wears a persona on this interface; delete one of the two"
             )
         for name, place in places.items():
-            if name in self.charges:
-                self._place(self.charges[name], place)
-        return {
-            name: place
-            for name, place in places.items()
-            if name in self.charges and not isinstance(place, Unknown)
-        }
+            if name in self.states:
+                self._place(self.states[name], place)
 
-    def _place(self, charge: Charge, place: Place) -> None:
-        if isinstance(place, Found):
-            return
-        if isinstance(place, Unknown):
-            charge.located = not charge.vanished  # what is attached stays so, and is dressed
-            if charge.vanished and place.reason:
-                self._say(charge, "error", place.reason)
-            return
-        charge.applied_sequence, charge.dressed = -1, None
-        self._remember(charge.workload)
-        self._say(charge, "missing" if isinstance(place, Missing) else "refused", place.reason)
+    def _place(self, state: WorkloadState, place: Place) -> None:
+        state.place = place
+        if isinstance(place, Missing | Refused):
+            state.applied_sequence = -1
+            self._write(Record(state.workload.workload_id, state.workload.document))
+            self._say(state, "missing" if isinstance(place, Missing) else "refused", place.reason)
+        elif isinstance(place, Unknown) and not state.held and place.reason:
+            self._say(state, "error", place.reason)
 
-    def _remember(self, workload: Workload) -> None:
-        """So that a restarted agent goes on waiting for it while the manager is away."""
+    async def _aim_all(self) -> None:
+        for number, state in enumerate(list(self.states.values())):
+            if number % STRIDE == STRIDE - 1:
+                await asyncio.sleep(0)
+            if self.states.get(state.workload.workload_id) is state:
+                self._aim(state)
+
+    def _aim(self, state: WorkloadState) -> Target | None:
+        """What is wanted of the workload's interface, as the reconciler knows it from now on."""
+        before, at = state.target, site(state.place, state.held)
+        if at is None:
+            state.target = None
+        elif not state.is_aimed(at):
+            target = Target(state.workload.workload_id, *at, self._assigned(state))
+            # A newer wish for the same is another target: that it is in force is news.
+            if target != before or state.aimed is None or state.aimed[0] is not state.workload:
+                state.target = target
+            state.aimed = (state.workload, at)
+        if before is not None and (state.target is None or state.target.ifindex != before.ifindex):
+            self._reconciler.drop(before)
+        if state.target is not None:
+            self._reconciler.note(state.target)
+        return state.target
+
+    def _assigned(self, state: WorkloadState) -> Assigned | None:
+        """None while a persona is compiled, or if it cannot be."""
+        personas = references(state.workload.assignment)
+        found = [compiled for persona in personas if (compiled := self.compiled.find(persona))]
+        if len(found) < len(personas):
+            self._compile(state)
+            return None
+        recorded_ns = self._recorded_ns(state.workload)
+        return assigned(state.workload.assignment, found, self._moment(), recorded_ns=recorded_ns)
+
+    # ---- what came of it -------------------------------------------------------------------------
+
+    def _reported(self, workload_id: str) -> None:
+        state = self.states.get(workload_id)
+        target = state.target if state else None
+        if state is None or target is None:
+            return
+        problems = [s.problem for s in self._reconciler.statuses(workload_id).values() if s.problem]
+        news = self._reconciler.is_settled(target) and self._in_force(state, target)
+        if problems:
+            unknown = state.place.reason if isinstance(state.place, Unknown) else None
+            if unknown != "":  # the answer is under way
+                self._say(state, "error", unknown or "; ".join(problems), news=news)
+        elif target.assigned is not None:
+            self._say(state, "attached", "", news=news)
+
+    def _in_force(self, state: WorkloadState, target: Target) -> bool:
+        """Note that what is wanted is in force; True if it was something else before."""
+        if target.assigned is None:
+            return False
+        state.held = target.ifindex
+        state.warnings = target.assigned.persona.warnings if target.assigned.persona else ()
+        record = self._record(state, target)
+        self._write(record)
+        if state.applied_sequence == record.sequence:
+            return False
+        now = self._moment()
+        state.applied_ns, state.applied_at = now.monotonic_ns, now.wall
+        state.applied_sequence = record.sequence
+        return True
+
+    def _say(self, state: WorkloadState, phase: Phase, message: str, *, news: bool = False) -> None:
+        if news or not state.known or (state.phase, state.message) != (phase, message):
+            state.phase, state.message, state.known = phase, message, True
+            self._changed(state.workload.workload_id)
+
+    # ---- the journal -----------------------------------------------------------------------------
+
+    def _write_ahead(self, target: Target) -> None:
+        """Raises OSError: then nothing is switched."""
+        self._journal.put(self._record(self.states[target.workload_id], target))
+
+    def _record(self, state: WorkloadState, target: Target) -> Record:
+        """By the wish that the target was made of: a newer one may have come during a pass."""
+        workload = state.aimed[0] if state.aimed else state.workload
+        expires_ns = target.assigned.expires_ns if target.assigned else 0
+        return Record(
+            workload.workload_id,
+            workload.document,
+            target.ifindex,
+            workload.sequence,
+            expires_ns or self._recorded_ns(workload),
+        )
+
+    def _recorded_ns(self, workload: Workload) -> int:
+        record = self._journal.records.get(workload.workload_id)
+        return record.expires_ns if record is not None and record.sequence == workload.sequence else 0
+
+    def _write(self, record: Record) -> None:
+        """What a restarted agent goes on with while the manager is away."""
         try:
-            self._journal.put(Record(workload.workload_id, workload.document))
+            self._journal.put(record)
         except OSError as error:
-            _log.error("cannot write the journal", workload=workload.workload_id, error=str(error))
+            _log.error("cannot write the journal", workload=record.workload_id, error=str(error))
 
-    async def _move(self, places: dict[str, Place], attached: list[Attached]) -> None:
-        holds = {name: charge.hold.attachment for name, charge in self.charges.items() if charge.hold}
-        theirs = {holds[name] for name in holds.keys() - places.keys()}
-        # A workload that was added while this pass looked others up may own any of the rest.
-        known = all(name in places or charge.located for name, charge in self.charges.items())
-        rest = [entry for entry in attached if entry.attachment not in theirs]
-        plan = plan_attachments(places, holds, rest, orphans=self.synced and known)
-        moving = {action.workload_id for action in plan}
-        for name, place in places.items():
-            self.charges[name].located = isinstance(place, Found) and name not in moving
-            if not isinstance(place, Found) and name not in moving:
-                self.charges[name].hold = None
-        await self._apply_all(plan)
-        if self.synced:
-            self._forget(self._journal.records.keys() - self.charges.keys())
-
-    async def _apply_all(self, plan: Iterable[Action]) -> None:
-        """What failed is no reason to end early: it would be first in the next pass, too."""
-        done = 0
-        for action in plan:
-            done += await self._apply(action)
-            if done >= MOVES and self.wake.is_set():
-                return
-
-    def _forget(self, gone: Iterable[str]) -> None:
-        """What cannot be struck out of the journal now is in the next pass."""
+    def _forget(self) -> None:
+        """Workloads that are gone. What cannot be struck out of the journal now is in the next pass."""
+        if not self.synced:
+            return
         try:
-            for name in gone:
+            for name in self._journal.records.keys() - self.states.keys():
                 self._journal.forget(name)
         except OSError as error:
             _log.error("cannot write the journal", error=str(error))
 
-    async def _apply(self, action: Action) -> bool:
-        """Whether it was done."""
-        charge = self.charges.get(action.workload_id or "")
+    # ---- compiling -------------------------------------------------------------------------------
+
+    def _compile(self, state: WorkloadState) -> None:
+        name = state.workload.workload_id
+        if name not in self._compiling and state.unreadable is not state.workload:
+            self._compiling[name] = asyncio.get_running_loop().create_task(self._compile_and_put(state))
+
+    async def _compile_and_put(self, state: WorkloadState) -> None:
+        workload, loop = state.workload, asyncio.get_running_loop()
         try:
-            if isinstance(action, Detach):
-                await self._in_worker(lambda: self._datapath.detach(action.attachment))
-                _log.info("detached", workload=action.workload_id, attachment=action.attachment)
-                if charge is not None:
-                    charge.hold = None
-            elif charge is not None:
-                await self._attach(charge, action.endpoint)
-        except DatapathError as error:
-            _log.error("cannot apply", action=str(action), error=str(error))
-            if charge is not None:
-                self._say(charge, "error", str(error))
-            return False
-        return True
-
-    async def _attach(self, charge: Charge, endpoint: Endpoint) -> None:
-        place = charge.workload.place
-        attachment = await self._in_worker(
-            lambda: self._datapath.attach(endpoint.interface, endpoint.facing, ifindex=endpoint.ifindex)
-        )
-        name = charge.workload.workload_id
-        _log.info("attached", workload=name, interface=endpoint.interface, attachment=attachment)
-        charge.hold, charge.dressed = Hold(attachment, endpoint.ifindex), None
-        charge.located = charge.workload.place == place
-        if charge.located and self.charges.get(name) is charge:
-            self._dress(charge)
-
-    def _dress(self, charge: Charge) -> None:
-        """At once where the personas are compiled, else once they are; no work where nothing changed."""
-        if charge.hold is None:
-            return
-        try:
-            if charge.dressed == (charge.workload, self._datapath.binding(charge.hold.attachment)):
-                self._say(charge, "attached", "")
-            elif self.wardrobe.lacks(charge.workload.assignment):
-                self._compile(charge)
-            else:
-                self._put_on(charge, charge.hold)
-        except (PersonaError, DatapathError, OSError) as error:
-            self._say(charge, "error", str(error))
-
-    def _compile(self, charge: Charge) -> None:
-        name = charge.workload.workload_id
-        if name not in self._compiling:
-            self._compiling[name] = asyncio.get_running_loop().create_task(self._compile_and_dress(charge))
-
-    async def _compile_and_dress(self, charge: Charge) -> None:
-        name, wanted = charge.workload.workload_id, dresses(charge.workload.assignment)
-        try:
-            for dress in wanted:
-                await asyncio.get_running_loop().run_in_executor(
-                    self._compiler, self.wardrobe.compiled, dress
-                )
+            for persona in references(workload.assignment):
+                await loop.run_in_executor(self._compiler, self.compiled.compile, persona)
         except PersonaError as error:
-            self._say(charge, "error", str(error))
-            if wanted == dresses(charge.workload.assignment):
-                return
+            state.unreadable = workload
+            self._say(state, "error", str(error))
         finally:
-            del self._compiling[name]
-        if charge.located and self.charges.get(name) is charge:
-            self._dress(charge)
+            del self._compiling[workload.workload_id]
+        if self.states.get(workload.workload_id) is state and not self._put(state):
+            self.wake.set()
 
-    async def compiled(self) -> None:
+    async def all_compiled(self) -> None:
         """Returns when nothing waits for a persona to be compiled."""
         while self._compiling:
             await asyncio.gather(*self._compiling.values())
 
-    def _put_on(self, charge: Charge, hold: Hold) -> None:
-        worn = self._dresser.dress(charge.workload, hold)
-        news = charge.applied_sequence != worn.sequence
-        if news:
-            now = self._moment()
-            charge.applied_ns, charge.applied_at = now.monotonic_ns, now.wall
-        charge.applied_sequence, charge.warnings = worn.sequence, worn.warnings
-        charge.dressed = (charge.workload, worn.binding)
-        self._say(charge, "attached", "", news=news)
+    def _documents(self) -> Set[str]:
+        """Of the personas that workloads are assigned. From any thread."""
+        states = list(self.states.values())
+        return {persona.document for state in states for persona in references(state.workload.assignment)}
 
-    def _say(self, charge: Charge, phase: Phase, message: str, *, news: bool = False) -> None:
-        if news or not charge.known or (charge.phase, charge.message) != (phase, message):
-            charge.phase, charge.message, charge.known = phase, message, True
-            self._changed(charge.workload.workload_id)
-
-    async def _in_worker(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, call)
-
-
-def _stands(charge: Charge, generations: Sequence[int]) -> bool:
-    """Whether it wears what was put on last, which is what is wanted, and was said to."""
-    if charge.dressed is None or charge.hold is None or charge.phase != "attached":
-        return False
-    workload, binding = charge.dressed
-    return workload is charge.workload and binding.generation == generations[charge.hold.attachment]
+    async def _off_loop(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._netlink, call)

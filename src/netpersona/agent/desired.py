@@ -16,7 +16,7 @@ class DocumentError(ValueError):
 
 
 @dataclass(frozen=True)
-class Dress:
+class PersonaReference:
     """One persona revision as an assignment carries it. `document` is canonical JSON text."""
 
     persona_id: str
@@ -26,16 +26,16 @@ class Dress:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a workload wears, until when (UTC wall clock), and what comes after."""
+    """What a workload is assigned, until when (UTC wall clock), and what comes after."""
 
-    worn: Dress
+    persona: PersonaReference
     expires_at: datetime | None = None
-    fallback: Dress | None = None
+    fallback: PersonaReference | None = None
 
 
-def dresses(assignment: Assignment | None) -> list[Dress]:
+def references(assignment: Assignment | None) -> list[PersonaReference]:
     """The personas that an assignment names."""
-    return [dress for dress in (assignment.worn, assignment.fallback) if dress] if assignment else []
+    return [persona for persona in (assignment.persona, assignment.fallback) if persona] if assignment else []
 
 
 @dataclass(frozen=True)
@@ -148,15 +148,15 @@ def _assignment(document: Mapping[str, Any]) -> Assignment:
     expires_at = document.get("expires_at")
     fallback = document.get("fallback")
     return Assignment(
-        worn=_dress(document),
+        persona=_reference(document),
         expires_at=_instant(expires_at) if expires_at else None,
-        fallback=_dress(fallback) if fallback else None,
+        fallback=_reference(fallback) if fallback else None,
     )
 
 
-def _dress(document: Mapping[str, Any]) -> Dress:
+def _reference(document: Mapping[str, Any]) -> PersonaReference:
     text = canonical_text(document["persona"])
-    return Dress(str(document["persona_id"]), int(document.get("persona_revision") or 0), text)
+    return PersonaReference(str(document["persona_id"]), int(document.get("persona_revision") or 0), text)
 
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

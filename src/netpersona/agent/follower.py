@@ -86,5 +86,5 @@ class Follower:
     def _gone(self, workload_id: str) -> None:
         if self._listing is not None:
             self._listing.pop(workload_id, None)
-        elif workload_id in self._agent.charges:
+        elif workload_id in self._agent.states:
             self._agent.unwant(workload_id)

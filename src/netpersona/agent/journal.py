@@ -15,7 +15,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,13 +33,12 @@ class Record:
     """One workload as it was wanted and applied.
 
     `document` is the workload as the manager sent it (JSON text), so that a restarted agent goes on
-    while the manager is away. `attachment` is 0 where it is not attached. `expires_ns`
-    (CLOCK_MONOTONIC) belongs to `sequence`.
+    while the manager is away. `ifindex` is the interface that it was attached to last, 0: none.
+    `expires_ns` (CLOCK_MONOTONIC) belongs to `sequence`.
     """
 
     workload_id: str
     document: str
-    attachment: int = 0
     ifindex: int = 0
     sequence: int = 0
     expires_ns: int = 0
@@ -182,14 +181,15 @@ def _read(path: Path, boot: str) -> dict[str, Record]:
 
 def _record(document: Mapping[str, Any]) -> Record | None:
     """None for one that another release wrote in another form: the manager will say what is wanted."""
+    known = {field.name for field in fields(Record)}
     try:
-        return Record(**document)
+        return Record(**{key: value for key, value in document.items() if key in known})
     except TypeError:
         return None
 
 
 def _unapplied(record: Record) -> Record:
-    return replace(record, attachment=0, ifindex=0, sequence=0, expires_ns=0)
+    return replace(record, ifindex=0, sequence=0, expires_ns=0)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

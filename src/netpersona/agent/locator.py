@@ -1,6 +1,8 @@
-"""Workloads that are known by name: which interface a container or a virtual machine has now.
+"""Looks up where workloads meet the host, again whenever one may have moved. Level-triggered.
 
-Tables that runtimes keep up to date are asked, never the runtimes, so that none of them holds up a pass.
+Nothing here changes the kernel: an interface that carries the default route or somebody's login is refused,
+one that is not there is waited for. Of containers and virtual machines, tables that runtimes keep up to date
+are asked, never the runtimes, so that none of them holds up a pass.
 """
 
 from __future__ import annotations
@@ -9,17 +11,52 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from netpersona.agent.desired import Workload
-from netpersona.agent.workloads import Missing, Place, Refused, Unknown, guarded, locate
+from netpersona.agent.places import Found, Missing, Place, Refused, Unknown
 from netpersona.datapath import (
     DatapathError,
     Endpoint,
     EndpointMissing,
     EndpointUnsupported,
     WaysIn,
+    find_attachment,
     find_behind,
     find_tap,
 )
 from netpersona.host import Container, ContainerGone, Domain, NoSuchNic, NotItsOwn, choose, network_namespace
+
+
+class Locate(Protocol):
+    """Looks workloads up, those of one pass together. May block on netlink. Never raises."""
+
+    def __call__(self, workloads: Iterable[Workload]) -> dict[str, Place]: ...
+
+
+def locate(workload: Workload, ways_in: WaysIn) -> Place:
+    """Resolve the namespace and interface of a workload to the host-side interface."""
+    if workload.interface is None:
+        return Unknown("the workload names no interface")
+    try:
+        return guarded(find_attachment(netns=workload.netns, interface=workload.interface), workload, ways_in)
+    except EndpointMissing as error:
+        return Missing(str(error))
+    except DatapathError as error:
+        return Unknown(f"cannot look for {workload.interface}: {error}")
+
+
+def guarded(endpoint: Endpoint, workload: Workload, ways_in: WaysIn) -> Found | Refused:
+    """The interface, unless it is what the operator comes in by. Raises DatapathError."""
+    reason = None if workload.allow_management else ways_in.reason(endpoint.interface)
+    if reason:
+        return Refused(
+            f"{endpoint.interface} {reason}; a persona on it could cut you off. "
+            f"If that is what you want, add the workload with --allow-management"
+        )
+    return Found(faced(endpoint, workload.facing))
+
+
+def faced(endpoint: Endpoint, wanted: str) -> Endpoint:
+    """With the side that the workload is said to be on."""
+    return endpoint if wanted == "auto" else endpoint.faced(wanted)
 
 
 class Containers(Protocol):
@@ -57,9 +94,9 @@ class Locator:
     def _place(self, workload: Workload, ways_in: WaysIn) -> Place:
         container, domain = workload.container, workload.domain
         if container is not None:
-            return _judged(workload, ways_in, lambda: self._container(container, workload.interface))
+            return _looked_up(workload, ways_in, lambda: self._container(container, workload.interface))
         if domain is not None:
-            return _judged(workload, ways_in, lambda: self._domain(domain, workload.interface))
+            return _looked_up(workload, ways_in, lambda: self._domain(domain, workload.interface))
         return locate(workload, ways_in)
 
     def _container(self, reference: str, interface: str | None) -> Place | Endpoint:
@@ -93,7 +130,7 @@ def _of_container(container: Container, interface: str | None) -> Endpoint:
         return find_behind(namespace, interface, f"container {container.name}")
 
 
-def _judged(workload: Workload, ways_in: WaysIn, look: Callable[[], Place | Endpoint]) -> Place:
+def _looked_up(workload: Workload, ways_in: WaysIn, look: Callable[[], Place | Endpoint]) -> Place:
     """What is for a person to decide is refused; what the kernel would not tell may be told next time."""
     try:
         found = look()

@@ -17,7 +17,8 @@ from typing import Any
 
 import structlog
 
-from netpersona.datapath import Change, DatapathError, Driver, Effect, Target, Wanted
+from netpersona.datapath import LABELS, Change, DatapathError, Driver, Target, Wanted
+from netpersona.kinds.kind import Label
 
 PATIENCE_S = 10.0
 """How long the others wait for a driver. It goes on by itself then, and they without it."""
@@ -87,15 +88,21 @@ class Reconciler:
         *,
         released: Set[int] = frozenset(),
         complete: bool = False,
+        urgent: Set[str] = frozenset(),
         hurried: Callable[[], bool] = lambda: False,
     ) -> None:
-        """One pass; `Wanted` says what is taken off. Once `hurried` it ends with part of it done."""
-        wanted = Wanted(dict(self._targets), released, complete)
+        """One pass, `urgent` workloads first; `Wanted` says what is taken off.
+
+        Once `hurried` it ends with part of it done.
+        """
+        targets = sorted(self._targets.items(), key=lambda item: item[1].workload_id not in urgent)
+        wanted = Wanted(dict(targets), released, complete)
         for worker in self._workers:
             worker.forget(wanted)
+            worker.hurry = worker.is_busy
         await self._together(lambda worker: worker.compare(wanted))
-        for effect in Effect:
-            await self._together(partial(_Worker.make, effect=effect, hurried=hurried))
+        for label in LABELS:
+            await self._together(partial(_Worker.make, label=label, hurried=hurried))
 
     def close(self) -> None:
         """Let the threads finish; leaves everything in force."""
@@ -131,6 +138,8 @@ class _Worker:
         self._wanted = Wanted({})
         self._changes: Sequence[Change] = ()
         self._failed: set[str] = set()
+        self.hurry = False
+        """Whether a pass found it busy: what it is at was planned too long ago."""
 
     @property
     def is_busy(self) -> bool:
@@ -173,8 +182,9 @@ class _Worker:
         try:
             self._changes = await self._in_thread(self._plan)
         except Exception as error:
+            self._log(error)
             for target in wanted.targets.values():
-                self._fail(error, target)
+                self._say(Status(target, self._problem(error)))
             return
         changing = {change.ifindex for change in self._changes}
         for number, (ifindex, target) in enumerate(wanted.targets.items()):
@@ -183,18 +193,18 @@ class _Worker:
             if ifindex not in changing and self._targets.get(ifindex) is target:
                 self._say(Status(target))
 
-    async def make(self, effect: Effect, hurried: Callable[[], bool]) -> None:
-        """The changes of one effect, but for those that a failure or a newer wish has overtaken."""
+    async def make(self, label: Label, hurried: Callable[[], bool]) -> None:
+        """The changes of one label, but for those that a failure or a newer wish has overtaken."""
         last = {change.ifindex: change for change in self._changes}
-        slow = 0
+        made = 0  # what fails is no reason to end early: it would be first in the next pass, too
         for change in self._changes:
-            if change.effect is not effect or change.workload_id in self._failed or self._is_stale(change):
+            if change.label != label or change.workload_id in self._failed or self._is_stale(change):
                 continue
-            if slow >= BURST and hurried():
+            if made >= BURST and not change.instant and (self.hurry or hurried()):
                 self._changes = ()
                 return
-            await self._make(change, final=last[change.ifindex] is change)
-            slow += not change.instant
+            done = await self._make(change, final=last[change.ifindex] is change)
+            made += done and not change.instant
 
     def _plan(self) -> Sequence[Change]:
         changes: Sequence[Change] = self.driver.plan(self.driver.observe(), self._wanted)
@@ -204,46 +214,57 @@ class _Worker:
         """Whether the interface was wanted when this was planned and is not now, or the reverse."""
         return (change.ifindex in self._wanted.targets) != (change.ifindex in self._targets)
 
-    async def _make(self, change: Change, *, final: bool) -> None:
+    async def _make(self, change: Change, *, final: bool) -> bool:
         if not change.instant:
             try:
                 await self._in_thread(partial(self.driver.apply, change))
             except Exception as error:
                 self._fail(error, self._targets.get(change.ifindex), change)
-                return
+                return False
             _log.info("applied", driver=self.driver.name, change=_words(change))
         target = self._targets.get(change.ifindex)  # by what is wanted by now
-        if target is None or not (change.instant or final):
-            return
-        if self.driver.instant:
-            self.settle(target)
-        else:
-            self._say(Status(target))
+        if target is not None and (change.instant or final):
+            if self.driver.instant:
+                self.settle(target)
+            else:
+                self._say(Status(target))
+        return True
 
     def _fail(self, error: Exception, target: Target | None, change: Change | None = None) -> None:
-        expected = isinstance(error, DatapathError | OSError)
-        _log.error(
-            "failed",
-            driver=self.driver.name,
-            change=_words(change) if change else None,
-            workload=target.workload_id if target else None,
-            error=str(error),
-            exc_info=None if expected else error,
-        )
         if change is not None and change.workload_id is not None:
             self._failed.add(change.workload_id)
-        if target is not None:
-            self._say(Status(target, str(error) if expected else f"{self.driver.name}: {error!r}"))
+        is_news = target is None or self._say(Status(target, self._problem(error)))
+        if is_news:
+            self._log(
+                error,
+                workload=target.workload_id if target else None,
+                change=_words(change) if change else None,
+            )
 
-    def _say(self, status: Status) -> None:
+    def _problem(self, error: Exception) -> str:
+        return str(error) if _is_expected(error) else f"{self.driver.name}: {error!r}"
+
+    def _log(self, error: Exception, **about: str | None) -> None:
+        trace = None if _is_expected(error) else error
+        _log.error("a driver failed", driver=self.driver.name, error=str(error), exc_info=trace, **about)
+
+    def _say(self, status: Status) -> bool:
+        """Whether that is news."""
         name = status.target.workload_id
         before = self.statuses.get(name)
-        if before is None or before.target is not status.target or before.problem != status.problem:
-            self.statuses[name] = status
-            self._reported(name)
+        if before and before.target is status.target and before.problem == status.problem:
+            return False
+        self.statuses[name] = status
+        self._reported(name)
+        return True
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+def _is_expected(error: Exception) -> bool:
+    """Anything else is a mistake in a driver."""
+    return isinstance(error, DatapathError | OSError)
 
 
 def _words(change: Change) -> str:

@@ -18,18 +18,18 @@ import structlog
 
 from netpersona.agent.agent import LOOK_UPS, Agent
 from netpersona.agent.backoff import Backoff
+from netpersona.agent.compiled import precompile
 from netpersona.agent.desired import Workload
 from netpersona.agent.follower import Follower
-from netpersona.agent.foresight import foresee
 from netpersona.agent.journal import Journal
 from netpersona.agent.labels import Labels
 from netpersona.agent.locator import Locator
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
-from netpersona.agent.reconcile import Moment
 from netpersona.agent.reporter import Reporter
-from netpersona.agent.status import Seen, status_document
-from netpersona.agent.verify.verifier import Probing, Verifier
-from netpersona.datapath import Datapath, DatapathError
+from netpersona.agent.status import Readings, seen, status_document
+from netpersona.agent.targets import Moment
+from netpersona.agent.verify import Probing, Verifier
+from netpersona.datapath import DatapathError, Driver
 from netpersona.host import SOCKETS, URI, Container, ContainerWatch, DomainWatch, named
 
 POLL_S = 1.0
@@ -68,23 +68,25 @@ class Runner:
 
     def __init__(
         self,
-        datapath: Datapath,
+        drivers: Sequence[Driver[Any, Any]],
+        readings: Readings,
         journal: Journal,
         manager: Manager,
         prober: Probing,
         host: str,
         neighbours: Neighbours = DEFAULT_NEIGHBOURS,
     ) -> None:
-        self._datapath = datapath
+        self._drivers = drivers
+        self._readings = readings
         self._manager = manager
         self._host = host
         self._reporter = Reporter(manager, host, self._status, _backoff())
         self._containers = ContainerWatch(neighbours.sockets, self._containers_changed)
         self._domains = DomainWatch(neighbours.libvirt, self._domains_changed)
         locate = Locator(self._containers, self._domains)
-        self._agent = Agent(datapath, journal, locate, moment, self._reporter.changed)
+        self._agent = Agent(drivers, journal, locate, readings.vanished, moment, self._reporter.changed)
         self._labels = Labels(manager, self._containers, self._workloads, host, allowed=neighbours.labels)
-        self._verifier = Verifier(prober, datapath.observe, manager, self._agent.charges)
+        self._verifier = Verifier(prober, readings, manager, self._agent.states)
         self._follower = Follower(manager, self._agent, host, _backoff(), self._verifier.take)
 
     async def run(self) -> None:
@@ -102,7 +104,7 @@ class Runner:
                     self._pulse(),
                     self._containers.run(),
                     self._labels.run(),
-                    foresee(manager=self._manager, wardrobe=self._agent.wardrobe, backoff=_backoff()),
+                    precompile(self._manager, self._agent.compiled, _backoff()),
                 ):
                     group.create_task(task)
         finally:
@@ -128,7 +130,7 @@ class Runner:
     def _workloads(self) -> list[Workload] | None:
         if not self._agent.synced:
             return None
-        return [charge.workload for charge in self._agent.charges.values()]
+        return [state.workload for state in self._agent.states.values()]
 
     async def _passes(self) -> None:
         while True:
@@ -146,7 +148,7 @@ class Runner:
 
     async def _reports(self) -> None:
         while True:
-            for workload_id in self._agent.charges:
+            for workload_id in self._agent.states:
                 self._reporter.refresh(workload_id)
             await self._report_host()
             await asyncio.sleep(REPORT_S)
@@ -161,7 +163,7 @@ class Runner:
 
     def _is_still(self) -> bool:
         try:
-            age = self._datapath.engine().heartbeat_age_ns
+            age = self._readings.engine().heartbeat_age_ns
         except DatapathError:
             return True
         return age is None or age >= STILL_NS
@@ -176,27 +178,27 @@ class Runner:
         return {
             "pid": os.getpid(),
             "version": version("netpersona"),
-            "capabilities": asdict(self._datapath.probe()),
-            "engine": asdict(self._datapath.engine()),
+            "capabilities": self._capabilities(),
+            "engine": asdict(self._readings.engine()),
             "labels_refused": dict(list(self._labels.refused.items())[:SHOWN]),
         }
 
+    def _capabilities(self) -> dict[str, Any]:
+        """Of the first driver, as the manager shows them; those of others beside it, by name."""
+        first, *others = self._drivers
+        return vars(first.probe()) | {driver.name: vars(driver.probe()) for driver in others}
+
     def _status(self, workload_id: str) -> Mapping[str, Any] | None:
-        charge = self._agent.known(workload_id)
-        if charge is None:
+        state = self._agent.known(workload_id)
+        if state is None:
             return None
         now = moment()
-        hold = charge.hold
         try:
-            seen = self._seen(hold.attachment) if hold else None
+            found = seen(self._readings, state.target)
         except DatapathError as error:
             _log.warning("cannot read counters", workload=workload_id, error=str(error))
-            seen = None
-        return status_document(charge, seen, monotonic_ns=now.monotonic_ns, now=now.wall)
-
-    def _seen(self, attachment: int) -> Seen:
-        binding = self._datapath.binding(attachment)
-        return Seen(binding, self._datapath.observe(attachment), self._datapath.engine())
+            found = None
+        return status_document(state, found, monotonic_ns=now.monotonic_ns, now=now.wall)
 
 
 def _backoff() -> Backoff:

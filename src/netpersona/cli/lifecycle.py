@@ -35,8 +35,8 @@ from netpersona.datapath import (
     processes,
     remove,
 )
-from netpersona.datapath.kernel import check_layout, pins_path
 from netpersona.datapath.processes import Process
+from netpersona.datapath.programs.kernel import check_layout, pins_path
 
 
 @dataclass(frozen=True)

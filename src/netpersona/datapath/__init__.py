@@ -1,6 +1,6 @@
 """The only package that touches the kernel: programs, maps, interfaces, and the way to the engine."""
 
-from netpersona.datapath.driver import Assigned, Change, Datapath, Driver, Effect, Target, Wanted
+from netpersona.datapath.driver import LABELS, NOTHING, Assigned, Change, Driver, Target, Wanted
 from netpersona.datapath.endpoints import find_attachment, find_behind, find_tap
 from netpersona.datapath.errors import (
     AttachmentsFull,
@@ -16,13 +16,12 @@ from netpersona.datapath.errors import (
     SlotsFull,
 )
 from netpersona.datapath.exclusive import exclusive
-from netpersona.datapath.fake import FakeDatapath
-from netpersona.datapath.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
 from netpersona.datapath.management import WaysIn
-from netpersona.datapath.prober import Prober
-from netpersona.datapath.probes import MIN_LENGTH, Opened, Probe, Train
 from netpersona.datapath.programs.driver import ProgramsDriver
 from netpersona.datapath.programs.fake import FakePrograms
+from netpersona.datapath.programs.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
+from netpersona.datapath.programs.prober import Prober
+from netpersona.datapath.programs.probes import MIN_LENGTH, Opened, Probe, Train
 from netpersona.datapath.types import (
     Attached,
     Binding,
@@ -39,7 +38,9 @@ from netpersona.datapath.types import (
 
 __all__ = [
     "DETOUR_TAP",
+    "LABELS",
     "MIN_LENGTH",
+    "NOTHING",
     "NULL_SLOT",
     "Assigned",
     "Attached",
@@ -50,17 +51,14 @@ __all__ = [
     "Capabilities",
     "Change",
     "Counters",
-    "Datapath",
     "DatapathError",
     "Direction",
     "Driver",
-    "Effect",
     "Endpoint",
     "EndpointMissing",
     "EndpointUnsupported",
     "EngineStats",
     "Facing",
-    "FakeDatapath",
     "FakePrograms",
     "Incompatible",
     "KernelDatapath",

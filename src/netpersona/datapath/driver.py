@@ -9,35 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Protocol, TypeVar
 
-from netpersona.datapath.types import (
-    Attached,
-    Binding,
-    Capabilities,
-    Endpoint,
-    EngineStats,
-    Facing,
-    Observation,
-)
+from netpersona.datapath.types import Endpoint
+from netpersona.kinds.kind import Label
 from netpersona.kinds.persona import CompiledPersona
 
-
-class Effect(IntEnum):
-    """What a change does to the traffic of its interface. Changes are applied in this order."""
-
-    LIVE = 0
-    """Nothing."""
-    REINIT = 1
-    """Queues are set up anew: what is in them may be lost."""
-    FLAP = 2
-    """The link goes down and comes back."""
-
-    @property
-    def label(self) -> str:
-        """As plans are shown: `live`, `reinit`, `flap`."""
-        return self.name.lower()
+LABELS: tuple[Label, ...] = ("live", "reinit", "flap")
+"""What a change does to the traffic of its interface, in the order in which changes are applied."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +75,7 @@ class Change:
 
     ifindex: int
     workload_id: str | None
-    effect: Effect = field(default=Effect.LIVE, kw_only=True)
+    label: Label = field(default="live", kw_only=True)
     instant: bool = field(default=False, kw_only=True)
 
 
@@ -130,45 +109,3 @@ class Driver(Protocol[State, Step]):
 
     def apply(self, change: Step) -> None:
         """Make one step. Idempotent: also behind one that failed or was killed in its middle."""
-
-
-class Datapath(Protocol):
-    """All may raise DatapathError. Slot 0 is the null persona: everything passes."""
-
-    def probe(self) -> Capabilities: ...
-
-    def attach(self, interface: str, facing: Facing, *, ifindex: int = 0) -> int:
-        """Put the programs on an interface; idempotent. Raises EndpointMissing, AttachmentsFull.
-
-        With `ifindex`, only if the name still means that interface: a VM's TAP may be another's by now.
-        """
-
-    def detach(self, attachment: int) -> None:
-        """Take them off; idempotent, fine if the interface is gone."""
-
-    def attached(self) -> list[Attached]: ...
-
-    def install(self, compiled: CompiledPersona) -> int:
-        """The slot that holds a compiled persona; equal digests share one. Raises SlotsFull."""
-
-    def switch(self, attachment: int, slot: int, *, expires_ns: int = 0, fallback_slot: int = 0) -> int:
-        """One 64-bit store, in force from the next packet on; answers the generation.
-
-        `expires_ns` (CLOCK_MONOTONIC, 0: never) is when kernel and engine turn to `fallback_slot`
-        by themselves.
-        """
-
-    def binding(self, attachment: int) -> Binding: ...
-
-    def generations(self) -> Sequence[int]:
-        """Of all bindings, by attachment: where one is what it was, so is the binding."""
-
-    def observe(self, attachment: int) -> Observation: ...
-
-    def engine(self) -> EngineStats: ...
-
-    def close(self) -> None:
-        """Let go; what is pinned stays in force. Idempotent."""
-
-    def destroy(self) -> None:
-        """Remove everything from the kernel. Idempotent."""

@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 from netpersona import _engine
-from netpersona.datapath.kernel import DETOUR_TAP, pins_path
+from netpersona.datapath.programs.kernel import DETOUR_TAP, pins_path
 
 MEMORY = 256 << 20
 """Bytes of packets that the engine holds at most; beyond, they are dropped and counted."""

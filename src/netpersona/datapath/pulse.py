@@ -6,8 +6,8 @@ from pathlib import Path
 
 from netpersona import _engine
 from netpersona.datapath.errors import refusals
-from netpersona.datapath.kernel import pins_path
-from netpersona.datapath.records import engine_stats
+from netpersona.datapath.programs.kernel import pins_path
+from netpersona.datapath.programs.records import engine_stats
 
 
 class Pulse:

@@ -58,10 +58,6 @@ class Binding:
     expires_ns: int
     fallback_slot: int
 
-    def slot_at(self, now_ns: int) -> int:
-        """The slot in force at a time."""
-        return self.fallback_slot if self.expires_ns and now_ns >= self.expires_ns else self.slot
-
 
 @dataclass(frozen=True)
 class Tally:

@@ -40,7 +40,7 @@ def test_the_order_of_keys_does_not_make_another_dress() -> None:
     one, other = parse_workload(document()).assignment, parse_workload(turned).assignment
     assert one is not None
     assert other is not None
-    assert one.worn == other.worn
+    assert one.persona == other.persona
 
 
 def test_what_the_journal_keeps_reads_back_equal() -> None:

@@ -20,19 +20,19 @@ class Recorder:
     """The part of an agent that a follower speaks to."""
 
     def __init__(self) -> None:
-        self.charges: dict[str, Workload] = {}
+        self.states: dict[str, Workload] = {}
         self.told: list[Workload] = []
 
     def replace_all(self, workloads: Any) -> None:
-        self.charges = {workload.workload_id: workload for workload in workloads}
-        self.told += self.charges.values()
+        self.states = {workload.workload_id: workload for workload in workloads}
+        self.told += self.states.values()
 
     def want(self, workload: Workload) -> None:
-        self.charges[workload.workload_id] = workload
+        self.states[workload.workload_id] = workload
         self.told.append(workload)
 
     def unwant(self, workload_id: str) -> None:
-        del self.charges[workload_id]
+        del self.states[workload_id]
 
 
 def document(digest: str = "d1", persona: Any = SLOW) -> Event:
@@ -63,7 +63,7 @@ BOOKMARK = Event("BOOKMARK", {})
 
 def test_digests_stand_for_documents_that_came_before() -> None:
     recorder = follow(document(), workload("ADDED"), workload("ADDED", "other"), BOOKMARK)
-    worn = [found.assignment.worn for found in recorder.told if found.assignment]
+    worn = [found.assignment.persona for found in recorder.told if found.assignment]
     assert [one.document for one in worn] == ['{"egress":{"latency":"50ms"},"persona_id":"slow"}'] * 2
 
 
@@ -91,11 +91,11 @@ def test_what_is_forgotten_is_told_again_before_it_is_named() -> None:
         document("d2", fast),
         workload("MODIFIED", digest="d2"),
     )
-    worn = [found.assignment.worn.document for found in recorder.told if found.assignment]
+    worn = [found.assignment.persona.document for found in recorder.told if found.assignment]
     assert len(worn) == 2
     assert "1ms" in worn[1]
 
 
 def test_a_deleted_one_needs_no_document() -> None:
     recorder = follow(document(), workload("ADDED"), BOOKMARK, workload("DELETED", digest="gone"))
-    assert recorder.charges == {}
+    assert recorder.states == {}

@@ -10,7 +10,7 @@ from netpersona.agent import journal
 from netpersona.agent.journal import Journal, Record
 
 BOOT = "boot-a"
-WORN = Record("web", '{"workload_id":"web"}', attachment=3, ifindex=9, sequence=4, expires_ns=77)
+WORN = Record("web", '{"workload_id":"web"}', ifindex=9, sequence=4, expires_ns=77)
 
 
 def test_a_record_is_there_after_reopening(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_the_last_record_of_a_workload_counts(tmp_path: Path) -> None:
     path = tmp_path / "journal.json"
     with Journal(path, boot=BOOT) as first:
         first.put(WORN)
-        first.put(Record("web", "{}", attachment=3, ifindex=9, sequence=5))
+        first.put(Record("web", "{}", ifindex=9, sequence=5))
         first.put(Record("db", "{}"))
         first.forget("db")
     with Journal(path, boot=BOOT) as second:
@@ -52,7 +52,7 @@ def test_a_torn_tail_loses_only_the_torn_record(tmp_path: Path, cut: int) -> Non
     path = tmp_path / "journal.json"
     with Journal(path, boot=BOOT) as first:
         first.put(WORN)
-        first.put(Record("db", "{}", attachment=8))
+        first.put(Record("db", "{}", ifindex=8))
     path.write_bytes(path.read_bytes()[:-cut])
     with Journal(path, boot=BOOT) as second:
         assert second.records["web"] == WORN
@@ -66,7 +66,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "journal.json"
     with Journal(path, boot=BOOT) as first:
         first.put(WORN)
-    path.write_bytes(path.read_bytes().replace(b'"attachment":3', b'"attachment":2'))
+    path.write_bytes(path.read_bytes().replace(b'"ifindex":9', b'"ifindex":7'))
     with Journal(path, boot=BOOT) as second:
         assert second.records == {}
 
@@ -121,6 +121,14 @@ def test_a_record_in_the_form_of_another_release_is_passed_over(tmp_path: Path) 
     foreign = {"workload_id": "web", "wears": "lag"}
     lines: list[dict[str, Any]] = [{"boot": BOOT}, foreign, {"gone": True}, asdict(WORN)]
     path.write_bytes(b"".join(map(journal._line, lines)))
+    with Journal(path, boot=BOOT) as read:
+        assert read.records == {"web": WORN}
+
+
+def test_what_an_earlier_release_knew_beside_it_is_no_obstacle(tmp_path: Path) -> None:
+    """It also wrote the number of the attachment, which is now asked of the kernel."""
+    path = tmp_path / "journal.json"
+    path.write_bytes(b"".join(map(journal._line, [{"boot": BOOT}, {**asdict(WORN), "attachment": 3}])))
     with Journal(path, boot=BOOT) as read:
         assert read.records == {"web": WORN}
 

@@ -9,7 +9,7 @@ from tests.unit.agent.fakes import workload_document
 
 from netpersona.agent.desired import Workload, parse_workload
 from netpersona.agent.locator import Locator
-from netpersona.agent.workloads import Missing, Place, Refused, Unknown
+from netpersona.agent.places import Missing, Place, Refused, Unknown
 from netpersona.host import Container, Domain, Nic
 
 ID = "a" * 64

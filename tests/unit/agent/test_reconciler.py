@@ -15,10 +15,10 @@ from tests.queue_length import SHORT, USUAL, FakeQueueLength
 
 from netpersona.agent.reconciler import Reconciler
 from netpersona.datapath import (
+    LABELS,
     Change,
     DatapathError,
     Driver,
-    Effect,
     Endpoint,
     EndpointMissing,
     Facing,
@@ -26,6 +26,7 @@ from netpersona.datapath import (
     Target,
     Wanted,
 )
+from netpersona.kinds.kind import Label
 
 WEB, DB = Endpoint("w0", 11, Facing.WORKLOAD), Endpoint("w1", 12, Facing.WORKLOAD)
 
@@ -40,7 +41,7 @@ class Step(Change):
 
 
 class Scripted:
-    """A driver with one change of each effect an interface, whose log is shared."""
+    """A driver with one change of each label an interface, whose log is shared."""
 
     instant = False
 
@@ -48,7 +49,7 @@ class Scripted:
         self.name = name
         self.log = log
         self.threads: set[int] = set()
-        self.raises: dict[Effect, Exception] = {}
+        self.raises: dict[Label, Exception] = {}
         self.hold: Callable[[], object] = lambda: None
 
     def probe(self) -> object:
@@ -61,14 +62,14 @@ class Scripted:
     def plan(self, current: Mapping[int, object], wanted: Wanted) -> Sequence[Step]:
         del current
         targets = wanted.targets.values()
-        return [Step(t.ifindex, t.workload_id, effect=e) for t in targets for e in reversed(Effect)]
+        return [Step(t.ifindex, t.workload_id, label=label) for t in targets for label in reversed(LABELS)]
 
     def apply(self, change: Step) -> None:
         self.threads.add(threading.get_ident())
         self.hold()
-        if change.effect in self.raises and change.workload_id == "web":
-            raise self.raises[change.effect]
-        self.log.append((self.name, change.effect.label))
+        if change.label in self.raises and change.workload_id == "web":
+            raise self.raises[change.label]
+        self.log.append((self.name, change.label))
 
 
 @dataclass
@@ -162,7 +163,7 @@ def test_without_an_instant_driver_everything_takes_a_pass() -> None:
         reconciler.close()
 
     asyncio.run(story())
-    assert [effect for _, effect in log] == ["live", "reinit", "flap"]
+    assert [label for _, label in log] == ["live", "reinit", "flap"]
 
 
 def test_nobody_disturbs_traffic_before_all_are_through_with_what_does_not(scene: Scene) -> None:
@@ -174,7 +175,7 @@ def test_nobody_disturbs_traffic_before_all_are_through_with_what_does_not(scene
         await reconciler.run()
 
     scene.run(steps, Scripted("one", log), Scripted("two", log))
-    assert [effect for _, effect in log] == ["live"] * 4 + ["reinit"] * 4 + ["flap"] * 4
+    assert [label for _, label in log] == ["live"] * 4 + ["reinit"] * 4 + ["flap"] * 4
 
 
 def test_drivers_work_off_the_event_loop_each_in_a_thread_of_its_own(scene: Scene) -> None:
@@ -190,13 +191,13 @@ def test_drivers_work_off_the_event_loop_each_in_a_thread_of_its_own(scene: Scen
     assert len(one.threads | two.threads | {threading.get_ident()}) == 3
 
 
-@pytest.mark.parametrize("effect", list(Effect))
+@pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("error", [DatapathError("refused"), ZeroDivisionError("a bug")], ids=repr)
 def test_a_driver_that_fails_stops_no_other_and_none_of_its_other_workloads(
-    scene: Scene, effect: Effect, error: Exception
+    scene: Scene, label: Label, error: Exception
 ) -> None:
     broken = Scripted("broken", [])
-    broken.raises = {effect: error}
+    broken.raises = {label: error}
 
     async def steps(reconciler: Reconciler) -> None:
         reconciler.want(target("web", WEB))
@@ -205,7 +206,7 @@ def test_a_driver_that_fails_stops_no_other_and_none_of_its_other_workloads(
         assert str(error) in problems(reconciler, "web")["broken"]
         assert problems(reconciler, "db") == {"programs": "", "queue length": "", "broken": ""}
         assert scene.queues.lengths == {11: SHORT, 12: SHORT}
-        assert len(broken.log) == 3 + effect.value, "what came before, and nothing after"
+        assert len(broken.log) == 3 + LABELS.index(label), "what came before, and nothing after"
         broken.raises = {}
         await reconciler.run()
         assert problems(reconciler, "web")["broken"] == ""
@@ -247,6 +248,35 @@ def test_a_driver_that_hangs_holds_up_nobody_for_long(scene: Scene) -> None:
 
     try:
         scene.run(steps, hung, patience_s=0.05)
+    finally:
+        let_go.set()
+
+
+def test_a_driver_that_is_late_makes_a_new_plan_as_soon_as_it_is_asked_again(scene: Scene) -> None:
+    many = {f"w{n}": n for n in range(100, 140)}
+    scene.programs.interfaces = many | {"w0": 11}
+    let_go = threading.Event()
+
+    async def steps(reconciler: Reconciler) -> None:
+        for name, ifindex in many.items():
+            reconciler.note(target(name, Endpoint(name, ifindex, Facing.WORKLOAD)))
+        await reconciler.run()
+        reconciler.note(target("web", WEB))
+        await reconciler.run(urgent={"web"})  # finds it busy
+        let_go.set()
+        while 11 not in scene.programs.observe():
+            await reconciler.run(urgent={"web"})
+        attached = [change.ifindex for change in scene.programs.made if not change.instant]
+        assert attached[:12] == [*range(100, 111), 11]
+
+    def waiting(change: Any) -> None:
+        if not change.instant and change.ifindex == 110:
+            let_go.wait()
+
+    scene.programs.before = waiting
+    scene.queues.lengths = dict.fromkeys(many.values(), SHORT) | {11: SHORT}
+    try:
+        scene.run(steps, patience_s=0.05)
     finally:
         let_go.set()
 

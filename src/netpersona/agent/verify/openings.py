@@ -9,7 +9,7 @@ from itertools import islice
 
 from netpersona.agent.verify.flows import Flow, Statement, flows_of, matches
 from netpersona.agent.verify.rows import Row, Verdict
-from netpersona.datapath.probes import Opened
+from netpersona.datapath.programs.probes import Opened
 from netpersona.kinds.persona import Persona
 from netpersona.kinds.persona.profiles import openings, profile_name
 from netpersona.kinds.persona.rules import Opening, Rule

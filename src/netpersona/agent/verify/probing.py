@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from netpersona.agent.verify.requested import Requested
-from netpersona.datapath.probes import MIN_LENGTH, Train
+from netpersona.datapath.programs.probes import MIN_LENGTH, Train
 
 SECOND = 10**9
 LINK_SHARE = 0.25

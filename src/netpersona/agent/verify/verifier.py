@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import structlog
 
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
-from netpersona.agent.status import Charge
+from netpersona.agent.status import Readings, WorkloadState
 from netpersona.agent.verify.comparison import compare, compare_rate
 from netpersona.agent.verify.estimates import CONFIDENCE
 from netpersona.agent.verify.openings import UNPROBED, ask, compare_openings
@@ -50,14 +50,14 @@ class Verifier:
     def __init__(
         self,
         prober: Probing,
-        observe: Callable[[int], Observation],
+        readings: Readings,
         manager: Manager,
-        charges: Mapping[str, Charge],
+        states: Mapping[str, WorkloadState],
     ) -> None:
         self._prober = prober
-        self._observe = observe
+        self._readings = readings
         self._manager = manager
-        self._charges = charges
+        self._states = states
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, Event] = {}
         self._turn = asyncio.Lock()
@@ -68,7 +68,7 @@ class Verifier:
         if document.get("state") not in ("pending", "running"):
             if number in self._stops:
                 self._stops[number].set()
-        elif number not in self._tasks and document.get("workload_id") in self._charges:
+        elif number not in self._tasks and document.get("workload_id") in self._states:
             self._stops[number] = Event()
             task = asyncio.get_running_loop().create_task(self._run(number, document))
             self._tasks[number] = task
@@ -103,13 +103,16 @@ class Verifier:
     async def _result(
         self, number: str, workload_id: str, document: Mapping[str, Any], stop: Event
     ) -> dict[str, Any]:
-        charge = self._charges.get(workload_id)
-        if charge is None or charge.hold is None:
-            return _failed(f"{workload_id} is not attached: {charge.message if charge else 'it was deleted'}")
-        persona = _persona(charge)
+        state = self._states.get(workload_id)
+        found = self._readings.find(state.target.ifindex) if state and state.target else None
+        if state is None or found is None:
+            return _failed(f"{workload_id} is not attached: {state.message if state else 'it was deleted'}")
+        persona = _persona(state)
         if persona is None:
             return _failed(f"{workload_id} wears no persona; assign one first")
-        measurement = Measurement(self._prober, self._observe, charge, persona, _request(document), stop)
+        measurement = Measurement(
+            self._prober, self._readings.observe, state, found[0], persona, _request(document), stop
+        )
         takes_s = measurement.plan.lasts_ns / 1e9
         await self._tell(workload_id, number, {"state": "running", "takes_s": round(takes_s, 2)})
         try:
@@ -128,14 +131,15 @@ class Measurement:
         self,
         prober: Probing,
         observe: Callable[[int], Observation],
-        charge: Charge,
+        state: WorkloadState,
+        attachment: int,
         persona: Persona,
         request: ProbeRequest,
         stop: Event,
     ) -> None:
-        assert charge.hold is not None
-        self._prober, self._observe, self._charge, self._stop = prober, observe, charge, stop
-        self._attachment, self._sequence = charge.hold.attachment, charge.applied_sequence
+        self._prober, self._observe, self._stop = prober, observe, stop
+        self._state, self._attachment, self._target = state, attachment, state.target
+        self._sequence = state.applied_sequence
         self._persona = persona
         self._wanted: dict[str, Requested] = {
             "egress": requested(persona.egress, persona.mtu),
@@ -187,8 +191,9 @@ class Measurement:
         return probes, alone
 
     def _is_over(self) -> bool:
-        charge = self._charge
-        return self._stop.is_set() or charge.hold is None or charge.applied_sequence != self._sequence
+        state, at = self._state, self._target
+        moved = state.target is None or at is None or state.target.ifindex != at.ifindex
+        return self._stop.is_set() or moved or state.applied_sequence != self._sequence
 
     def _check(self) -> None:
         if self._is_over():
@@ -210,12 +215,12 @@ def _request(document: Mapping[str, Any]) -> ProbeRequest:
     )
 
 
-def _persona(charge: Charge) -> Persona | None:
-    assignment = charge.workload.assignment
+def _persona(state: WorkloadState) -> Persona | None:
+    assignment = state.workload.assignment
     if assignment is None:
         return None
     try:
-        return from_mapping(json.loads(assignment.worn.document))
+        return from_mapping(json.loads(assignment.persona.document))
     except PersonaError:
         return None
 

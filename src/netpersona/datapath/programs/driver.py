@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from netpersona import _engine
 from netpersona.datapath.driver import Wanted
 from netpersona.datapath.errors import NotAttached
-from netpersona.datapath.kernel import NULL_SLOT, KernelDatapath
+from netpersona.datapath.programs.kernel import NULL_SLOT, KernelDatapath
 from netpersona.datapath.programs.plan import (
     Applied,
     Attach,
@@ -16,7 +16,7 @@ from netpersona.datapath.programs.plan import (
     ProgramsChange,
     plan,
 )
-from netpersona.datapath.types import Attached, Capabilities
+from netpersona.datapath.types import Attached, Capabilities, Facing
 from netpersona.kinds.persona import CompiledPersona
 
 
@@ -28,17 +28,29 @@ class ProgramsDriver:
 
     def __init__(self, kernel: KernelDatapath) -> None:
         self._kernel = kernel
+        self._known: dict[int, tuple[tuple[Attached, int, bool], Applied]] = {}
 
     def probe(self) -> Capabilities:
         return self._kernel.probe()
 
     def observe(self, only: Collection[int] | None = None) -> Mapping[int, Applied]:
         now_ns = _engine.now_ns()
-        unfinished = self._kernel.unfinished(only)
-        return {
-            entry.ifindex: self._applied(entry, entry.ifindex not in unfinished, now_ns)
-            for entry in self._kernel.attached(only)
-        }
+        if only is None:
+            return self._everything(now_ns)
+        found = {ifindex: self._kernel.find(ifindex) for ifindex in only}
+        return {ifindex: self._applied(ifindex, *place, now_ns) for ifindex, place in found.items() if place}
+
+    def _everything(self, now_ns: int) -> Mapping[int, Applied]:
+        """Reads bindings whose generation is another than when they were read last, and those with an end."""
+        generations = self._kernel.generations()  # before the bindings: a store in between is seen next time
+        known, self._known = self._known, {}
+        for entry in self._kernel.attached():
+            key = (entry, generations[entry.attachment], self._kernel.is_whole(entry.ifindex))
+            before = known.get(entry.ifindex)
+            if before is None or before[0] != key or before[1].expires_ns:
+                before = (key, self._applied(entry.ifindex, entry.attachment, entry.facing, now_ns))
+            self._known[entry.ifindex] = before
+        return {ifindex: applied for ifindex, (_, applied) in self._known.items()}
 
     def plan(self, current: Mapping[int, Applied], wanted: Wanted) -> Sequence[ProgramsChange]:
         return plan(current, wanted)
@@ -48,18 +60,17 @@ class ProgramsDriver:
             case Attach(endpoint=endpoint):
                 self._kernel.attach(endpoint.interface, endpoint.facing, ifindex=endpoint.ifindex)
             case Detach(ifindex=ifindex):
-                for entry in self._kernel.attached((ifindex,)):
-                    self._kernel.detach(entry.attachment)
+                if place := self._kernel.find(ifindex):
+                    self._kernel.detach(place[0])
             case Bind():
                 self._bind(change)
 
-    def _applied(self, entry: Attached, whole: bool, now_ns: int) -> Applied:
-        binding = self._kernel.binding(entry.attachment)
+    def _applied(self, ifindex: int, attachment: int, facing: Facing, now_ns: int) -> Applied:
+        binding = self._kernel.binding(attachment)
         return Applied(
-            entry.attachment,
-            entry.interface,
-            entry.facing,
-            whole,
+            attachment,
+            facing,
+            self._kernel.is_whole(ifindex),
             self._kernel.digest(binding.slot),
             binding.expires_ns,
             self._kernel.digest(binding.fallback_slot),
@@ -68,12 +79,12 @@ class ProgramsDriver:
 
     def _bind(self, change: Bind) -> None:
         assigned = change.assigned
-        attachment = self._kernel.find(change.ifindex)
-        if attachment is None:
+        place = self._kernel.find(change.ifindex)
+        if place is None:
             raise NotAttached(f"nothing is attached to interface {change.ifindex}; the next pass attaches")
         slot = self._slot(assigned.persona)
         fallback_slot = self._slot(assigned.fallback)
-        self._kernel.switch(attachment, slot, expires_ns=assigned.expires_ns, fallback_slot=fallback_slot)
+        self._kernel.switch(place[0], slot, expires_ns=assigned.expires_ns, fallback_slot=fallback_slot)
 
     def _slot(self, persona: CompiledPersona | None) -> int:
         return self._kernel.install(persona) if persona else NULL_SLOT

@@ -23,10 +23,11 @@ class _Entry:
 
 
 class FakePrograms:
-    """`interfaces` (name to ifindex) is the world; change it as the test goes. `binds` is the log of stores.
+    """`interfaces` (name to ifindex) is the world; change it as the test goes. `made` is the log of changes.
 
     It outlives its agents, as the kernel does. `cut_at` counts the moments before and after each part of
     a change: at that one, and ever after, the fake refuses, as if its agent had been killed there.
+    `before` is called with every change that is about to be made.
     """
 
     name = "programs"
@@ -34,7 +35,8 @@ class FakePrograms:
 
     def __init__(self, interfaces: dict[str, int], now_ns: Callable[[], int] = lambda: 0) -> None:
         self.interfaces = interfaces
-        self.binds: list[tuple[int, Assigned]] = []
+        self.made: list[ProgramsChange] = []
+        self.before: Callable[[ProgramsChange], object] = lambda _: None
         self.cut_at: int | None = None
         self._now_ns = now_ns
         self._entries: dict[int, _Entry] = {}
@@ -44,18 +46,28 @@ class FakePrograms:
 
     def observe(self, only: Collection[int] | None = None) -> Mapping[int, Applied]:
         self._moment()
-        names = {ifindex: name for name, ifindex in self.interfaces.items()}
         found = self._entries if only is None else self._entries.keys() & set(only)
-        return {ifindex: self._applied(self._entries[ifindex], names.get(ifindex)) for ifindex in found}
+        return {ifindex: self._applied(self._entries[ifindex]) for ifindex in found}
 
     def plan(self, current: Mapping[int, Applied], wanted: Wanted) -> Sequence[ProgramsChange]:
         return plan(current, wanted)
 
+    @property
+    def binds(self) -> list[tuple[int, Assigned]]:
+        """The stores among what was made."""
+        return [(change.ifindex, change.assigned) for change in self.made if isinstance(change, Bind)]
+
     def apply(self, change: ProgramsChange) -> None:
+        self.before(change)
         for part in self._parts(change):
             self._moment()
             part()
             self._moment()
+        self.made.append(change)
+
+    def vanished(self) -> set[int]:
+        """Interfaces of attachments that are gone."""
+        return self._entries.keys() - set(self.interfaces.values())
 
     def in_force(self, ifindex: int) -> str:
         """The digest of the persona that packets meet."""
@@ -68,11 +80,10 @@ class FakePrograms:
                 raise DatapathError("cut short")
             self.cut_at -= 1
 
-    def _applied(self, entry: _Entry, interface: str | None) -> Applied:
+    def _applied(self, entry: _Entry) -> Applied:
         assigned = entry.assigned
         return Applied(
             entry.attachment,
-            interface,
             entry.facing,
             entry.on == set(Direction),
             digest_of(assigned.persona),
@@ -105,4 +116,3 @@ class FakePrograms:
         if change.ifindex not in self._entries:
             raise NotAttached(f"nothing is attached to interface {change.ifindex}; the next pass attaches")
         self._entries[change.ifindex].assigned = change.assigned
-        self.binds.append((change.ifindex, change.assigned))

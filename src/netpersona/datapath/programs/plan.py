@@ -23,12 +23,11 @@ ADOPT_NS = 1_000_000_000
 class Applied:
     """What our programs do on an interface, personas by digest.
 
-    `interface` is None once it is gone. `whole` is False where attaching or detaching was cut short.
+    `whole` is False where attaching or detaching was cut short.
     `lapsed`: the lease has ended, so `fallback` is in force.
     """
 
     attachment: int
-    interface: str | None
     facing: Facing
     whole: bool
     digest: str = NULL_DIGEST

@@ -11,10 +11,22 @@ import pytest
 from tests.unit.agent.fakes import FakeManager, assignment, workload_document
 
 from netpersona.agent.desired import parse_workload
-from netpersona.agent.dresser import Hold
-from netpersona.agent.status import Charge
+from netpersona.agent.status import WorkloadState
 from netpersona.agent.verify.verifier import Verifier
-from netpersona.datapath import Counters, LaneStats, Observation, Opened, Probe, Tally, Train
+from netpersona.datapath import (
+    NOTHING,
+    Binding,
+    Counters,
+    EngineStats,
+    Facing,
+    LaneStats,
+    Observation,
+    Opened,
+    Probe,
+    Tally,
+    Target,
+    Train,
+)
 
 
 class StillProber:
@@ -42,6 +54,18 @@ class StillProber:
         del attachment, stopped
         return [Opened("passed", None) for _ in packets]
 
+    def find(self, ifindex: int) -> tuple[int, Facing]:
+        return ifindex, Facing.WORKLOAD
+
+    def vanished(self) -> set[int]:
+        return set()
+
+    def binding(self, attachment: int) -> Binding:
+        raise AssertionError(f"a verification needs no binding, not that of {attachment}")
+
+    def engine(self) -> EngineStats:
+        return EngineStats(alive=True, heartbeat_age_ns=0)
+
     def observe(self, attachment: int) -> Observation:
         counters = Counters(passed=Tally(self.traffic, 1000 * self.traffic))
         self.traffic *= 2
@@ -56,14 +80,15 @@ def _probe(number: int, train: Train) -> Probe:
 class Bench:
     def __init__(self, personas: Mapping[str, str]) -> None:
         self.prober, self.manager = StillProber(), FakeManager()
-        self.charges = {}
+        self.states = {}
         for index, (name, persona) in enumerate(personas.items()):
             worn = assignment(persona)
             if persona == "plain":
                 worn["persona"] = {"persona_id": "plain"}
             workload = parse_workload(workload_document(name, assignment=worn))
-            self.charges[name] = Charge(workload, hold=Hold(index + 1, 7), applied_sequence=0)
-        self.verifier = Verifier(self.prober, self.prober.observe, self.manager, self.charges)
+            target = Target(name, index + 1, None, NOTHING)
+            self.states[name] = WorkloadState(workload, target=target, applied_sequence=0)
+        self.verifier = Verifier(self.prober, self.prober, self.manager, self.states)
 
     def ask(self, number: str, workload: str, state: str = "pending") -> None:
         self.verifier.take(
@@ -142,9 +167,9 @@ def test_a_switch_ends_it_at_once(change: str) -> None:
         bench.ask("v1", "web")
         await bench.until(lambda: bench.prober.started)
         if change == "switched":
-            bench.charges["web"].applied_sequence += 1
+            bench.states["web"].applied_sequence += 1
         else:
-            bench.charges["web"].hold = None
+            bench.states["web"].target = None
         await bench.until(lambda: bench.state("v1") == "failed")
         assert "verify again" in bench.manager.verifications["v1"]["message"]
 

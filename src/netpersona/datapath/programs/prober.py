@@ -18,9 +18,9 @@ from pathlib import Path
 
 from netpersona import _engine
 from netpersona.datapath.errors import refusals
-from netpersona.datapath.kernel import pins_path
 from netpersona.datapath.links import PROBE_SEND
-from netpersona.datapath.probes import MIN_LENGTH, Opened, Probe, Train
+from netpersona.datapath.programs.kernel import pins_path
+from netpersona.datapath.programs.probes import MIN_LENGTH, Opened, Probe, Train
 from netpersona.datapath.types import Counters, Direction, Tally
 
 _ETHERTYPE = 0x88B6

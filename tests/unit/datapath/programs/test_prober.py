@@ -1,6 +1,6 @@
 import pytest
 
-from netpersona.datapath.prober import _REASONS, _frame, _opened, _opening, identify
+from netpersona.datapath.programs.prober import _REASONS, _frame, _opened, _opening, identify
 from netpersona.datapath.types import Direction
 
 NONCE = 0x1122334455667788

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netpersona import _engine
-from netpersona.datapath import clsact, links, mounts
+from netpersona.datapath import links, mounts
 from netpersona.datapath.errors import (
     AttachmentsFull,
     DatapathError,
@@ -19,8 +19,9 @@ from netpersona.datapath.errors import (
     NotAttached,
     refusals,
 )
-from netpersona.datapath.records import counters, engine_stats, lane_stats
-from netpersona.datapath.slots import SlotTable, Traffic
+from netpersona.datapath.programs import clsact
+from netpersona.datapath.programs.records import counters, engine_stats, lane_stats
+from netpersona.datapath.programs.slots import SlotTable, Traffic
 from netpersona.datapath.types import (
     Attached,
     Binding,
@@ -54,7 +55,7 @@ def map_pin(run_dir: Path, name: str) -> Path:
 
 
 class KernelDatapath:
-    """See `Datapath`. `switch` may be called from any thread.
+    """Maps, programs and interfaces of one host. `switch` may be called from any thread.
 
     What is attached is asked of the pinned table each time, so that an agent that was killed in the middle,
     or a call that failed, leaves nothing unknown. One agent of a host at a time: see `exclusive`.
@@ -68,6 +69,8 @@ class KernelDatapath:
         self._lock = threading.RLock()
         self._installing = threading.Lock()  # not `_lock`: a switch does not wait for an attach
         self._switch: Callable[..., int] = kernel.bindings.switch
+        (self.pins / _UNFINISHED).mkdir(exist_ok=True)
+        self._unfinished = {int(mark.name) for mark in (self.pins / _UNFINISHED).iterdir()}
         layout = _engine.layout()
         self._capacity = layout["NP_MAX_ATTACHMENTS"]
         self._slots = SlotTable(layout["NP_MAX_SLOTS"], self._traffic)
@@ -92,14 +95,13 @@ class KernelDatapath:
                 kernel = _engine.load(pins)
             except _engine.Incompatible as error:
                 raise Incompatible(str(error)) from error
-        (pins / _UNFINISHED).mkdir(exist_ok=True)
         datapath = cls(kernel, run_dir, tap, tcx=tcx)
         datapath._own_interfaces()
         if adopt:
             datapath._readopt()
         return datapath
 
-    # ---- Datapath --------------------------------------------------------------------------------
+    # ---- verbs --------------------------------------------------------------------------------
 
     def probe(self) -> Capabilities:
         layout = _engine.layout()
@@ -127,7 +129,7 @@ class KernelDatapath:
                 present = None
             number = present[0] if present else self._number()
             try:
-                with refusals(f"attach to {interface}"), _marked(self.pins, ifindex):
+                with refusals(f"attach to {interface}"), self._marked(ifindex):
                     self._put(number, ifindex, facing)
             except DatapathError:
                 if present is None:
@@ -142,30 +144,31 @@ class KernelDatapath:
             ifindex = self._ifindex(attachment)
             if not ifindex:
                 return
-            with refusals(f"detach attachment {attachment}"), _marked(self.pins, ifindex):
+            with refusals(f"detach attachment {attachment}"), self._marked(ifindex):
                 for direction, hook in enumerate(_hooks(self._open, attachment)):
                     self._open.detach(_link(attachment, direction), ifindex, hook)
                 self._open.strike(ifindex)
                 clsact.release(self.pins, ifindex)
                 self._open.end(attachment)
 
-    def attached(self, only: Collection[int] | None = None) -> list[Attached]:
-        """All, or those of the interfaces in `only`."""
+    def attached(self) -> list[Attached]:
         return [
             Attached(number, ifindex, name, _FACINGS[facing])
-            for ifindex, number, facing, name in (self._open.attached() if only is None else self._of(only))
+            for ifindex, number, facing, name in self._open.attached()
         ]
 
-    def unfinished(self, only: Collection[int] | None = None) -> set[int]:
-        """Interfaces where attaching or detaching was cut short, of all or of those in `only`."""
-        if only is not None:
-            return {ifindex for ifindex in only if _mark(self.pins, ifindex).is_dir()}
-        return {int(mark.name) for mark in (self.pins / _UNFINISHED).iterdir()}
+    def vanished(self) -> set[int]:
+        """Interfaces of attachments that are gone."""
+        return {ifindex for ifindex, _, _, name in self._open.attached() if name is None}
 
-    def find(self, ifindex: int) -> int | None:
-        """The attachment of an interface."""
+    def find(self, ifindex: int) -> tuple[int, Facing] | None:
+        """The attachment of an interface, and which side of it the workload is on."""
         found = self._open.find(ifindex)
-        return found[0] if found else None
+        return (found[0], _FACINGS[found[1]]) if found else None
+
+    def is_whole(self, ifindex: int) -> bool:
+        """False where attaching or detaching was cut short, by a failure or a kill."""
+        return ifindex not in self._unfinished
 
     def digest(self, slot: int) -> str:
         """Of the persona in a slot: "" for the null persona, "?" for one that nobody here has written."""
@@ -274,11 +277,15 @@ class KernelDatapath:
             if how == "clsact-made":
                 clsact.claim(self.pins, ifindex)
 
-    def _of(self, ifindexes: Collection[int]) -> Iterator[tuple[int, int, int, str | None]]:
-        for ifindex in ifindexes:
-            found = self._open.find(ifindex)
-            if found is not None:
-                yield (ifindex, *found, links.name_of(ifindex))
+    @contextmanager
+    def _marked(self, ifindex: int) -> Iterator[None]:
+        """A directory on our bpffs, which holds no files, stays if the block fails or we are killed in it."""
+        mark = self.pins / _UNFINISHED / str(ifindex)
+        self._unfinished.add(ifindex)
+        mark.mkdir(exist_ok=True)
+        yield
+        mark.rmdir()
+        self._unfinished.discard(ifindex)
 
     def _ifindex(self, attachment: int) -> int:
         """0 if there is no such attachment."""
@@ -339,20 +346,6 @@ def _hooks(kernel: _engine.Kernel, attachment: int) -> tuple[str, str]:
 
 def _not_attached(attachment: int) -> NotAttached:
     return NotAttached(f"no attachment {attachment}; attach its interface first")
-
-
-def _mark(pins: Path, ifindex: int) -> Path:
-    """A directory on our bpffs, which holds no files: attaching or detaching is under way there."""
-    return pins / _UNFINISHED / str(ifindex)
-
-
-@contextmanager
-def _marked(pins: Path, ifindex: int) -> Iterator[None]:
-    """The mark stays where the block fails, or where we are killed in it."""
-    mark = _mark(pins, ifindex)
-    mark.mkdir(exist_ok=True)
-    yield
-    mark.rmdir()
 
 
 def _link(attachment: int, direction: int) -> str:

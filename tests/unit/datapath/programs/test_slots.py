@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from netpersona.datapath import SlotsFull
-from netpersona.datapath.slots import QUARANTINE_NS, SlotTable, Traffic
+from netpersona.datapath.programs.slots import QUARANTINE_NS, SlotTable, Traffic
 
 
 @dataclass
