@@ -9,14 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
 from tests.api.conftest import Manager
 
 from netpersona.client import Assignment, AsyncClient, Client, Conflict, Event, NotFound
+from netpersona.kinds.persona import Persona
+from netpersona.kinds.persona.kind import PERSONA
+from netpersona.kinds.workload import WORKLOAD
 
 Start = Callable[..., AbstractContextManager[Manager]]
 WAIT_S = 20.0
+
+
+def persona(name: str, **keys: Any) -> tuple[str, Persona]:
+    return name, Persona(persona_id=name, **keys)
 
 
 @pytest.fixture
@@ -25,25 +33,41 @@ def address(shared: Manager) -> str:
 
 
 def test_the_life_of_a_persona_on_a_workload(address: str) -> None:
+    place = WORKLOAD.read({"workload_id": "client-w", "kind": "interface", "interface": "cw0"})
     with Client(address) as manager:
-        stored = manager.create("personas", {"persona_id": "client-a", "mtu": 1400})
-        manager.create("workloads", {"workload_id": "client-w", "kind": "interface", "interface": "cw0"})
+        stored = manager.create(PERSONA, *persona("client-a", mtu=1400))
+        manager.create(WORKLOAD, *place)
         worn = manager.assign("client-w", Assignment("client-a", ttl="60s"))
-        assert worn["assignment"]["persona_id"] == "client-a"
+        assert worn.state.assignment
+        assert worn.state.assignment.persona_id == "client-a"
         with pytest.raises(Conflict, match="client-w"):
-            manager.delete("personas", "client-a")
+            manager.delete(PERSONA, "client-a")
         with pytest.raises(Conflict):
-            manager.replace("personas", "client-a", {"persona_id": "client-a"}, stored["revision"] + 1)
-        newest = manager.replace("personas", "client-a", {"persona_id": "client-a"}, stored["revision"])
-        assert manager.revision("personas", "client-a", stored["revision"])["spec"]["mtu"] == 1400
-        assert manager.release("client-w")["assignment"] is None
-        assert manager.rollback("client-w")["assignment"] is not None
+            manager.replace(PERSONA, *persona("client-a"), stored.revision + 1)
+        newest = manager.replace(PERSONA, *persona("client-a"), stored.revision)
+        assert manager.revision(PERSONA, "client-a", stored.revision).spec.mtu == 1400
+        assert manager.release("client-w").state.assignment is None
+        assert manager.rollback("client-w").state.assignment is not None
         asked = manager.verify("client-w", probes=10)
-        assert manager.verification("client-w", asked["verification_id"])["state"] == "pending"
-        assert manager.cancel("client-w", asked["verification_id"])["state"] == "cancelled"
-        manager.delete("workloads", "client-w")
-        manager.delete("personas", "client-a", newest["revision"])
-        assert manager.find("personas", "client-a") is None
+        assert manager.verification("client-w", asked.name).state.state == "pending"
+        assert manager.cancel("client-w", asked.name).state.state == "cancelled"
+        manager.delete(WORKLOAD, "client-w")
+        manager.delete(PERSONA, "client-a", newest.revision)
+        assert manager.find(PERSONA, "client-a") is None
+
+
+def test_a_rehearsal_stores_nothing_and_refuses_what_would_be_refused(address: str) -> None:
+    with Client(address) as manager:
+        manager.rehearse(PERSONA, *persona("client-r"))
+        assert manager.find(PERSONA, "client-r") is None
+        stored = manager.create(PERSONA, *persona("client-r"))
+        with pytest.raises(Conflict):
+            manager.rehearse(PERSONA, *persona("client-r"))
+        with pytest.raises(Conflict):
+            manager.rehearse(PERSONA, *persona("client-r"), stored.revision + 1)
+        manager.rehearse(PERSONA, *persona("client-r", mtu=1400), stored.revision)
+        assert manager.get(PERSONA, "client-r") == stored
+        manager.delete(PERSONA, "client-r")
 
 
 def test_a_collection_longer_than_a_page_is_read_whole(address: str) -> None:
@@ -52,12 +76,12 @@ def test_a_collection_longer_than_a_page_is_read_whole(address: str) -> None:
     async def story() -> list[str]:
         async with AsyncClient(address) as manager:
             for name in names:
-                await manager.create("personas", {"persona_id": name})
-            found = [str(persona["persona_id"]) for persona in await manager.all("personas")]
+                await manager.create(PERSONA, *persona(name))
+            found = [stored.name for stored in await manager.all(PERSONA)]
             for name in names:
-                await manager.delete("personas", name)
+                await manager.delete(PERSONA, name)
             with pytest.raises(NotFound):
-                await manager.get("personas", names[0])
+                await manager.get(PERSONA, names[0])
             return found
 
     assert [name for name in asyncio.run(story()) if name in names] == names
@@ -75,12 +99,12 @@ def following(address: str, asynchronous: bool, into: Queue[tuple[str, str]]) ->
     """Hands on what is told of personas until one is called `end`."""
     if not asynchronous:
         with Client(address) as manager:
-            told(manager.follow("personas"), into)
+            told(manager.follow(PERSONA), into)
         return
 
     async def story() -> None:
         async with AsyncClient(address) as manager:
-            async for event in manager.follow("personas"):
+            async for event in manager.follow(PERSONA):
                 told(iter([event]), into)
                 if event.object.get("persona_id") == "end":
                     return
@@ -98,7 +122,7 @@ def test_what_is_followed_misses_nothing_while_the_manager_is_away(
         address = f"unix:{running.path}"
         with Client(address) as manager:
             for name in ("kept", "changed", "deleted"):
-                manager.create("personas", {"persona_id": name})
+                manager.create(PERSONA, *persona(name))
         follower = threading.Thread(target=following, args=(address, asynchronous, seen))
         follower.start()
         first = {seen.get(timeout=WAIT_S) for _ in range(3)}
@@ -106,10 +130,10 @@ def test_what_is_followed_misses_nothing_while_the_manager_is_away(
         running.stop(number)
     with start(tmp_path) as running:
         with Client(address) as manager:
-            manager.delete("personas", "deleted")
-            revision = manager.get("personas", "changed")["revision"]
-            manager.replace("personas", "changed", {"persona_id": "changed", "mtu": 1400}, revision)
-            manager.create("personas", {"persona_id": "end"})
+            manager.delete(PERSONA, "deleted")
+            revision = manager.get(PERSONA, "changed").revision
+            manager.replace(PERSONA, *persona("changed", mtu=1400), revision)
+            manager.create(PERSONA, *persona("end"))
         follower.join(WAIT_S)
     rest = [seen.get_nowait() for _ in range(seen.qsize())]
     assert sorted(rest) == [("ADDED", "end"), ("DELETED", "deleted"), ("MODIFIED", "changed")]

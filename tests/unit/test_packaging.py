@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from netpersona.cli.connection import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR
 from netpersona.cli.roles import MODULES
-from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR
 from netpersona.datapath.processes import MARKER
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"

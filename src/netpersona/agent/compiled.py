@@ -22,6 +22,7 @@ from netpersona.kinds.persona import (
     presets,
     to_mapping,
 )
+from netpersona.kinds.persona.kind import PERSONA
 
 CAPACITY = 512
 """Personas kept. About 50 KiB each, so 25 MiB at most."""
@@ -104,7 +105,7 @@ async def precompile(manager: Manager, cache: CompiledCache, backoff: Backoff) -
 
 async def _follow(manager: Manager, cache: CompiledCache, backoff: Backoff) -> None:
     listed = False
-    async for event in manager.watch("personas"):
+    async for event in manager.watch(PERSONA):
         if event.type == "BOOKMARK":
             listed = True
         elif event.type in ("ADDED", "MODIFIED"):

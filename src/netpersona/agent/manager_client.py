@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from netpersona.client import ApiError, AsyncClient, Call, ClientError, Event, NotFound, Unreachable, calls
 from netpersona.client.calls import path_of
+from netpersona.kinds.kind import Kind
+from netpersona.kinds.workload import WORKLOAD
 
 
 class ManagerUnreachable(Exception):
@@ -21,7 +23,7 @@ class ManagerRefused(Exception):
 class Manager(Protocol):
     """What the agent needs of a manager; `tests/unit/agent` has a fake."""
 
-    def watch(self, kind: str = "workloads", host: str | None = None) -> AsyncIterator[Event]:
+    def watch(self, kind: Kind[Any, Any] = WORKLOAD, host: str | None = None) -> AsyncIterator[Event]:
         """Everything as ADDED, then one BOOKMARK, then changes; with `host` only what its agent needs.
 
         Raises ManagerUnreachable at its end.
@@ -51,9 +53,9 @@ class HttpManager:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
-    async def watch(self, kind: str = "workloads", host: str | None = None) -> AsyncIterator[Event]:
+    async def watch(self, kind: Kind[Any, Any] = WORKLOAD, host: str | None = None) -> AsyncIterator[Event]:
         """See `Manager.watch`. Starting without a revision never meets 410; one in the middle reopens."""
-        with _told_apart(f"GET /v1/{kind}"):
+        with _told_apart(f"GET /v1/{kind.plural}"):
             async with aclosing(self._client.watch(kind, host=host)) as events:
                 async for event in events:
                     yield event
@@ -75,7 +77,7 @@ class HttpManager:
         await self._send(Call("POST", "/v1/workloads", document))
 
     async def delete_workload(self, workload_id: str) -> None:
-        call = calls.delete("workloads", workload_id)
+        call = calls.delete(WORKLOAD.plural, workload_id)
         with _told_apart(f"DELETE {call.path}"), suppress(NotFound):
             await self._client.send(call)
 

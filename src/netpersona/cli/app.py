@@ -13,20 +13,20 @@ import typer
 
 from netpersona.cli import (
     INTERRUPTED,
+    apply,
     assignments,
     completion,
-    describe,
-    files,
     host,
+    personas,
     resources,
     status,
     verify,
-    watch,
     workloads,
 )
+from netpersona.cli.connection import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
 from netpersona.cli.errors import CliError, report
-from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
 from netpersona.client import ClientError
+from netpersona.kinds.errors import InvalidDocument
 
 if TYPE_CHECKING:
     import httpx2
@@ -118,16 +118,16 @@ COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
     (HOST, "down", host.down, "sudo netpersona down"),
     (HOST, "status", status.status, "netpersona status"),
     (HOST, "completion", completion.completion, "netpersona completion bash >> ~/.bashrc"),
-    (DOCUMENTS, "validate", files.validate, "netpersona validate personas/ voip.yaml"),
-    (DOCUMENTS, "schema", files.schema, "netpersona schema > persona.schema.json"),
-    (DOCUMENTS, "presets", files.presets, "netpersona presets atc-3g-good > mine.yaml"),
-    (DOCUMENTS, "explain", files.explain, "netpersona explain voip.yaml"),
-    (DOCUMENTS, "diff", files.diff, "netpersona diff -f voip.yaml"),
-    (RESOURCES, "apply", resources.apply, "netpersona apply -f personas/ --dry-run"),
+    (DOCUMENTS, "validate", apply.validate, "netpersona validate personas/ voip.yaml"),
+    (DOCUMENTS, "schema", resources.schema, "netpersona schema > persona.schema.json"),
+    (DOCUMENTS, "presets", personas.presets, "netpersona presets atc-3g-good > mine.yaml"),
+    (DOCUMENTS, "explain", personas.explain, "netpersona explain voip.yaml"),
+    (DOCUMENTS, "diff", apply.diff, "netpersona diff -f voip.yaml"),
+    (RESOURCES, "apply", apply.apply, "netpersona apply -f personas/ --dry-run"),
     (RESOURCES, "get", resources.get, "netpersona get workloads -o json"),
-    (RESOURCES, "describe", describe.describe, "netpersona describe workload web"),
+    (RESOURCES, "describe", resources.describe, "netpersona describe workload web"),
     (RESOURCES, "delete", resources.delete, "netpersona delete persona voip-on-3g"),
-    (RESOURCES, "watch", watch.watch, "netpersona watch workloads -o json"),
+    (RESOURCES, "watch", resources.watch, "netpersona watch workloads -o json"),
     (WORKLOADS, "assign", assignments.assign, "netpersona assign web voip-on-3g --ttl 60s"),
     (WORKLOADS, "release", assignments.release, "netpersona release web"),
     (WORKLOADS, "rollback", assignments.rollback, "netpersona rollback web"),
@@ -180,6 +180,11 @@ def _run(argv: Sequence[str] | None, transport: httpx2.BaseTransport | None) -> 
         return error.exit_code
     except (CliError, ClientError) as error:
         report(error)
+        return 1
+    except InvalidDocument as error:
+        said = CliError("the manager holds what this version cannot read", "use the version that it has")
+        said.details = tuple(str(problem) for problem in error.problems)
+        report(said)
         return 1
 
 

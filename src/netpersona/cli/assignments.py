@@ -8,31 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netpersona.cli import completion
-from netpersona.cli.connection import connect, names, unknown
-from netpersona.cli.durations import duration, lifetime, seconds
+from netpersona.cli.connection import connect, names, settings_of, unknown
 from netpersona.cli.errors import CliError, note, unknown_name
-from netpersona.cli.force import require_in_force
-from netpersona.cli.output import Format, Output, emit
-from netpersona.cli.revisions import split
-from netpersona.cli.settings import settings_of
-from netpersona.cli.tables import is_applied, view_of
-from netpersona.cli.waiting import poll, require_applied
-from netpersona.client import ApiError, NotFound
+from netpersona.cli.force import is_applied, poll, require_applied, require_in_force
+from netpersona.cli.options import Wait, WorkloadName, lifetime, seconds
+from netpersona.cli.output import Format, Output, emit, view_of
+from netpersona.cli.personas import LISTINGS, split
+from netpersona.client import ApiError, Conflict, NotFound
 
 if TYPE_CHECKING:
     from netpersona.client import Assignment, Client
-    from netpersona.client.calls import JsonObject
-
-Workload = Annotated[str, typer.Argument(metavar="WORKLOAD", autocompletion=completion.workloads)]
-Wait = Annotated[
-    str,
-    typer.Option(metavar="DURATION", callback=duration, help="How long the agent may take; 0s: do not wait."),
-]
+    from netpersona.kinds.workload import Workload
 
 
 def assign(
     ctx: typer.Context,
-    workload: Workload,
+    workload: WorkloadName,
     persona: Annotated[
         str | None,
         typer.Argument(
@@ -68,25 +59,35 @@ def assign(
     with connect(settings_of(ctx)) as api:
         name = _applied_file(api, file, persona) if file else str(persona)
         answer = _put(api, workload, _assignment(name, ttl, fallback), seconds(wait))
-        if not (answer.get("assignment") or {}).get("anew", True):
+        if answer.state.assignment and not answer.state.assignment.anew:
             note(f"{workload} wore this very document already; to start it anew, release it first")
         _told(api, answer, wait, output)
 
 
-def release(ctx: typer.Context, workload: Workload, wait: Wait = "2s", output: Output = Format.table) -> None:
+def release(
+    ctx: typer.Context, workload: WorkloadName, wait: Wait = "2s", output: Output = Format.table
+) -> None:
     """Take the persona off a workload; its traffic passes untouched again."""
     _change(ctx, workload, lambda api: api.release(workload), wait, output)
 
 
 def rollback(
-    ctx: typer.Context, workload: Workload, wait: Wait = "2s", output: Output = Format.table
+    ctx: typer.Context, workload: WorkloadName, wait: Wait = "2s", output: Output = Format.table
 ) -> None:
     """Put back the persona that a workload wore before this one."""
-    _change(ctx, workload, lambda api: api.rollback(workload), wait, output)
+    _change(ctx, workload, lambda api: _rolled_back(api, workload), wait, output)
+
+
+def _rolled_back(api: Client, workload: str) -> Workload:
+    try:
+        return api.rollback(workload)
+    except Conflict as error:
+        error.remedy = f"`netpersona release {workload}` takes off what it wears now"
+        raise
 
 
 def _change(
-    ctx: typer.Context, workload: str, change: Callable[[Client], JsonObject], wait: str, output: Format
+    ctx: typer.Context, workload: str, change: Callable[[Client], Workload], wait: str, output: Format
 ) -> None:
     with connect(settings_of(ctx)) as api:
         answer = _known(api, workload, lambda: change(api))
@@ -94,9 +95,9 @@ def _change(
         _told(api, answer, wait, output)
 
 
-def _told(api: Client, workload: JsonObject, wait: str, output: Format) -> None:
+def _told(api: Client, workload: Workload, wait: str, output: Format) -> None:
     """Print it; exit 1 unless it is in force, or nobody wanted to wait for that."""
-    emit(view_of("workloads", [workload], single=True), output)
+    emit(view_of(workload.kind, [workload], single=True), output)
     require_applied(workload, seconds(wait))
     if seconds(wait):
         require_in_force(api, workload)
@@ -104,11 +105,11 @@ def _told(api: Client, workload: JsonObject, wait: str, output: Format) -> None:
 
 def _applied_file(api: Client, file: str, persona: str | None) -> str:
     """Store the file's personas; the one to assign is the one named, or the only one."""
+    from netpersona.cli.apply import apply_documents
     from netpersona.cli.documents import load_documents
-    from netpersona.cli.resources import apply_documents
 
     documents = load_documents([file])
-    names = [d.persona.persona_id for d in documents]
+    names = [document.name for document in documents if document.kind.noun == "persona"]
     if persona is None and len(names) != 1:
         raise CliError(f"{file} holds {len(names)} personas", "name the one to assign after the workload")
     if persona is not None and persona not in names:
@@ -125,7 +126,7 @@ def _assignment(persona: str, ttl: str | None, fallback: str | None) -> Assignme
     return Assignment(name, revision, ttl, after or None, after_revision)
 
 
-def _put(api: Client, workload: str, assignment: Assignment, patience_s: float) -> JsonObject:
+def _put(api: Client, workload: str, assignment: Assignment, patience_s: float) -> Workload:
     """Assign; the manager answers once the agent has applied it, or after `patience_s`."""
     try:
         return _known(api, workload, lambda: api.assign(workload, assignment, wait_s=patience_s))
@@ -135,21 +136,23 @@ def _put(api: Client, workload: str, assignment: Assignment, patience_s: float) 
         raise
 
 
-def _known(api: Client, workload: str, call: Callable[[], JsonObject]) -> JsonObject:
+def _known(api: Client, workload: str, call: Callable[[], Workload]) -> Workload:
     """Make the call; where there is no such workload, name the nearest one."""
     try:
         return call()
     except NotFound as error:
-        if api.find("workloads", workload) is None:
-            raise unknown(api, "workloads", workload) from error
+        from netpersona.kinds.workload import WORKLOAD
+
+        if api.find(WORKLOAD, workload) is None:
+            raise unknown(api, WORKLOAD, workload) from error
         raise
 
 
 def _check_names(api: Client, wanted: list[str | None]) -> None:
-    from netpersona.cli.documents import LISTINGS
     from netpersona.kinds.persona import presets
+    from netpersona.kinds.persona.kind import PERSONA
 
-    known = [*names(api, "personas"), *presets()]
+    known = [*names(api, PERSONA), *presets()]
     for name in wanted:
         if name is not None and name not in known:
             raise unknown_name("persona or preset", name, known, *LISTINGS)

@@ -1,16 +1,17 @@
-"""Shell completion: the scripts, and the names that the manager and the presets know."""
+"""Shell completion: the scripts, the kinds, and the names that the manager and the presets know."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from netpersona.cli.connection import connect, names
-from netpersona.cli.settings import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings
+from netpersona.cli.connection import DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Settings, connect
+from netpersona.kinds.registry import HOMES, noun_of
 
 TIMEOUT_S = 0.3
 """A person pressing Tab must not wait for a manager that does not answer."""
@@ -42,13 +43,23 @@ def answer_shells() -> None:
         completion_init()
 
 
-def _names(ctx: typer.Context, collection: str) -> list[str]:
-    """Silent on any failure: an error message in the middle of a command line helps nobody."""
+def _names(ctx: typer.Context, plural: str) -> list[str]:
+    """The names of a collection, without the models of its kind, which take longer than the answer.
+
+    Silent on any failure: an error message in the middle of a command line helps nobody.
+    """
     try:
+        from netpersona.client.calls import page
+
         with connect(_settings(ctx), TIMEOUT_S) as api:
-            return names(api, collection)
+            return [name_in(item) for item in api.send(page(plural)).get("items", ())]
     except Exception:  # completion must never disturb the line being typed
         return []
+
+
+def name_in(answer: dict[str, object]) -> str:
+    """Every kind has its name first."""
+    return str(next(iter(answer.values())))
 
 
 def _settings(ctx: typer.Context) -> Settings:
@@ -63,35 +74,43 @@ def _settings(ctx: typer.Context) -> Settings:
     )
 
 
-def _starting(names: list[str], incomplete: str) -> list[str]:
+def _starting(names: Iterable[str], incomplete: str) -> list[str]:
     return sorted({name for name in names if name.startswith(incomplete)})
 
 
 def presets(incomplete: str) -> list[str]:
     from netpersona.kinds.persona import presets as known
 
-    return _starting(list(known()), incomplete)
-
-
-def stored(ctx: typer.Context, incomplete: str) -> list[str]:
-    return _starting(_names(ctx, "personas"), incomplete)
+    return _starting(known(), incomplete)
 
 
 def personas(ctx: typer.Context, incomplete: str) -> list[str]:
     """Whatever may be assigned: stored personas and presets."""
-    return sorted({*stored(ctx, incomplete), *presets(incomplete)})
+    return _starting([*_names(ctx, "personas"), *presets(incomplete)], incomplete)
 
 
 def workloads(ctx: typer.Context, incomplete: str) -> list[str]:
     return _starting(_names(ctx, "workloads"), incomplete)
 
 
+def kinds(incomplete: str) -> list[str]:
+    return [home.plural for home in HOMES.values() if not home.within and home.plural.startswith(incomplete)]
+
+
+def written_kinds(incomplete: str) -> list[str]:
+    return [home.plural for home in HOMES.values() if home.is_written and home.plural.startswith(incomplete)]
+
+
 def of_kind(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of the kind that stands before them on the line."""
-    kind = str(ctx.params.get("kind") or "")
-    return _starting(_names(ctx, kind if kind.endswith("s") else f"{kind}s"), incomplete)
+    noun = noun_of(str(ctx.params.get("kind") or ""))
+    if noun == "preset":
+        return presets(incomplete)
+    return _starting(_names(ctx, HOMES[noun].plural) if noun else (), incomplete)
 
 
 def kinds_and_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """What may follow `describe`: a kind, or a name that says it."""
-    return _starting(["persona", "workload", *_names(ctx, "personas"), *_names(ctx, "workloads")], incomplete)
+    nouns = [noun for noun, home in HOMES.items() if not home.within]
+    written = [home.plural for home in HOMES.values() if home.is_written]
+    return _starting([*nouns, *(name for plural in written for name in _names(ctx, plural))], incomplete)

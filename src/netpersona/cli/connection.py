@@ -2,28 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from netpersona.cli.errors import CliError, unknown_name
-from netpersona.cli.settings import Settings
 from netpersona.cli.tokens import made_token, named_token
 from netpersona.client import ApiError, BadAddress, Denied, Unreachable
 
 if TYPE_CHECKING:
+    import httpx2
+    import typer
+    from pydantic import BaseModel
+
     from netpersona.client import Client
-    from netpersona.client.calls import JsonObject
+    from netpersona.kinds.kind import Kind, Resource
+
+S = TypeVar("S", bound="BaseModel")
+T = TypeVar("T", bound="BaseModel")
+
+DEFAULT_RUN_DIR = Path("/run/netpersona")
+DEFAULT_STATE_DIR = Path("/var/lib/netpersona")
+DEFAULT_LISTEN = "127.0.0.1:8470"
+TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The global options. `server` is `unix:PATH` or an http(s) URL; None: the Unix socket in `run_dir`."""
+
+    server: str | None = None
+    token_file: Path | None = None
+    run_dir: Path = DEFAULT_RUN_DIR
+    state_dir: Path = DEFAULT_STATE_DIR
+    transport: httpx2.BaseTransport | None = None
+    """Answers requests instead of the network; tests pass one."""
+
+    @property
+    def address(self) -> str:
+        return self.server or f"unix:{self.run_dir / 'api.sock'}"
+
+    @property
+    def token(self) -> str | None:
+        """The token asked for; over TCP the one the manager of this machine wrote, if it may be read."""
+        if self.token_file is not None:
+            return named_token(self.token_file)
+        if self.address.startswith("unix:"):
+            return None
+        return made_token(self.state_dir / "manager" / "token")
+
+
+def settings_of(ctx: typer.Context) -> Settings:
+    return cast(Settings, ctx.find_root().obj)
 
 
 @contextmanager
-def connect(settings: Settings, timeout_s: float = 10.0) -> Iterator[Client]:
-    """Ask the manager; whatever is raised of it meanwhile names our options. Raises CliError, ClientError."""
+def connect(settings: Settings, timeout_s: float = TIMEOUT_S) -> Iterator[Client]:
+    """Ask the manager; whatever it raises meanwhile names our options. Raises CliError, ClientError."""
     from netpersona.client import Client
 
     try:
         with Client(
-            settings.address, _token(settings), timeout_s=timeout_s, transport=settings.transport
+            settings.address, settings.token, timeout_s=timeout_s, transport=settings.transport
         ) as client:
             yield client
     except BadAddress as error:
@@ -40,33 +82,17 @@ def connect(settings: Settings, timeout_s: float = 10.0) -> Iterator[Client]:
         raise
 
 
-def _token(settings: Settings) -> str | None:
-    """The token asked for; over TCP the one the manager of this machine wrote, if it may be read."""
-    if settings.token_file is not None:
-        return named_token(settings.token_file)
-    if settings.address.startswith("unix:"):
-        return None
-    return made_token(settings.state_dir / "manager" / "token")
+def names(api: Client, kind: Kind[Any, Any]) -> list[str]:
+    return [resource.name for resource in api.all(kind)]
 
 
-def name_of(collection: str, resource: Mapping[str, Any]) -> str:
-    from netpersona.client.calls import id_key
-
-    return str(resource[id_key(collection)])
-
-
-def names(api: Client, collection: str) -> list[str]:
-    return [name_of(collection, resource) for resource in api.all(collection)]
-
-
-def get_known(api: Client, collection: str, name: str) -> JsonObject:
+def get_known(api: Client, kind: Kind[S, T], name: str) -> Resource[S, T]:
     """One resource; an unknown name is answered with the nearest one that exists."""
-    found = api.find(collection, name)
+    found = api.find(kind, name)
     if found is None:
-        raise unknown(api, collection, name)
+        raise unknown(api, kind, name)
     return found
 
 
-def unknown(api: Client, collection: str, name: str) -> CliError:
-    noun = collection.removesuffix("s")
-    return unknown_name(noun, name, names(api, collection), f"netpersona get {collection}")
+def unknown(api: Client, kind: Kind[Any, Any], name: str) -> CliError:
+    return unknown_name(kind.noun, name, names(api, kind), f"netpersona get {kind.plural}")

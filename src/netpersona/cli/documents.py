@@ -1,39 +1,32 @@
-"""Persona documents a person names: files, directories, standard input, stored personas, presets."""
+"""Documents of any kind that a person names: files, directories, standard input."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from netpersona.cli.connection import connect, names
-from netpersona.cli.errors import CliError, nearest, note, unknown_name, warn
-from netpersona.cli.settings import Settings
-from netpersona.client import Unreachable
-from netpersona.kinds.persona import (
-    Persona,
-    PersonaError,
-    Problem,
-    compile_persona,
-    from_mapping,
-    load,
-    loads,
-    presets,
-)
-from netpersona.kinds.persona.formats import MAX_BYTES
+from netpersona.cli.errors import CliError, note, warn
+from netpersona.kinds.errors import InvalidDocument, Problem
+from netpersona.kinds.files import MAX_BYTES, SUFFIXES, Written, load, loads
+from netpersona.kinds.kind import Kind
+from netpersona.kinds.persona import Persona, presets
+from netpersona.kinds.registry import recognised
 
-SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
-LISTINGS = ("netpersona get personas", "netpersona presets")
-"""Commands that show what may be assigned."""
 
 
 @dataclass(frozen=True)
 class Document:
+    """A document, where it was read, and what it still deserves a warning for."""
+
     source: str
-    persona: Persona
+    kind: Kind[Any, Any]
+    name: str
+    spec: Any
     warnings: tuple[str, ...] = ()
 
 
@@ -56,8 +49,8 @@ def read_documents(names: Sequence[str]) -> tuple[list[Document], list[Problem]]
     for name in names:
         for source in _sources(name, problems):
             try:
-                documents += [_compiled(source, persona) for persona in _read(source)]
-            except PersonaError as error:
+                documents += [_checked(source, written) for written in _read(source)]
+            except InvalidDocument as error:
                 problems += error.problems
             except OSError as error:
                 problems.append(_unreadable(source, error))
@@ -93,37 +86,43 @@ def _sources(name: str, problems: list[Problem]) -> list[str]:
     return found
 
 
-def _read(source: str) -> list[Persona]:
-    return loads(_piped(), source="<stdin>") if source == STDIN else load(Path(source))
+def _read(source: str) -> list[Written[Any]]:
+    if source == STDIN:
+        return loads(_piped(), recognised, source="<stdin>")
+    return load(Path(source), recognised)
 
 
 def _piped() -> bytes:
     """Standard input, at most a byte more than a document may have: it may have no end."""
     if sys.stdin is None:
-        raise PersonaError([Problem("standard input is closed", "pipe a document into it", file="<stdin>")])
+        raise InvalidDocument(
+            [Problem("standard input is closed", "pipe a document into it", file="<stdin>")]
+        )
     if sys.stdin.isatty():
         note("reading the terminal until Ctrl-D")
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
-def _compiled(source: str, persona: Persona) -> Document:
-    return Document(source, persona, (*compile_persona(persona).warnings, *_shadowing(persona)))
+def _checked(source: str, written: Written[Any]) -> Document:
+    kind, name, spec = written.kind, written.name, written.spec
+    return Document(source, kind, name, spec, (*kind.check(spec), *_shadowing(spec)))
 
 
-def _shadowing(persona: Persona) -> Iterator[str]:
+def _shadowing(spec: object) -> Iterator[str]:
     """A stored persona goes before the preset of its name, and a reader may think of the other."""
-    known = presets()
-    if persona.persona_id in known and persona != known[persona.persona_id]:
+    preset = presets().get(spec.persona_id) if isinstance(spec, Persona) else None
+    if preset is not None and spec != preset:
         yield "hides the preset of this name; give it another name, unless that is meant"
 
 
 def _repeated(documents: Sequence[Document]) -> Iterator[Problem]:
-    counts = Counter(document.persona.persona_id for document in documents)
-    for name, count in counts.items():
-        if count > 1:
-            sources = ", ".join(d.source for d in documents if d.persona.persona_id == name)
-            message = f"persona_id {name} is given {count} times"
-            yield Problem(message, "give each document its own", file=sources)
+    sources: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for document in documents:
+        sources[document.kind.id_key, document.name].append(document.source)
+    for (key, name), given in sources.items():
+        if len(given) > 1:
+            message = f"{key} {name} is given {len(given)} times"
+            yield Problem(message, "give each document its own", file=", ".join(given))
 
 
 def _count(number: int, noun: str) -> str:
@@ -131,40 +130,24 @@ def _count(number: int, noun: str) -> str:
 
 
 def looks_like_file(name: str) -> bool:
-    return name == STDIN or "/" in name or name.endswith(SUFFIXES)
+    return name == STDIN or "/" in name or name.endswith(tuple(SUFFIXES))
 
 
-def one_document(name: str) -> Persona:
-    """The only persona of a file."""
+def load_personas(names: Sequence[str]) -> list[Persona]:
+    """Raises CliError for documents of other kinds, too."""
+    documents = load_documents(names)
+    for document in documents:
+        if not isinstance(document.spec, Persona):
+            raise CliError(f"{document.source} holds a {document.kind.noun}", "name a file with a persona")
+    return [document.spec for document in documents]
+
+
+def one_document(name: str) -> Document:
+    """The only document of a file."""
     documents = load_documents([name])
     if len(documents) != 1:
-        found = ", ".join(d.persona.persona_id for d in documents) or "none"
-        raise CliError(f"{name} holds {len(documents)} personas ({found})", "name a file with one")
-    return documents[0].persona
-
-
-def resolve(name: str, settings: Settings) -> Persona:
-    """A file, else a stored persona, else a preset: the order in which `assign` looks too."""
-    if looks_like_file(name):
-        return one_document(name)
-    from netpersona.cli.revisions import find_persona
-
-    stored, known = None, []
-    try:
-        with connect(settings) as api:
-            stored = find_persona(api, name)
-            known = [] if stored or name in presets() else names(api, "personas")
-    except Unreachable as error:
-        if name not in presets():
-            raise _offline(name, presets(), error) from error
-    if stored is not None:
-        return from_mapping(stored["spec"])
-    if name in presets():
-        return presets()[name]
-    raise unknown_name("persona or preset", name, [*known, *presets()], *LISTINGS)
-
-
-def _offline(name: str, known: Iterable[str], error: Unreachable) -> CliError:
-    guess = nearest(name, known)
-    hint = f"did you mean {guess}? otherwise " if guess else ""
-    return CliError(f"there is no preset named {name}, and {error.message}", f"{hint}{error.remedy}")
+        found = ", ".join(d.name for d in documents) or "none"
+        nouns = {d.kind.plural for d in documents}
+        what = nouns.pop() if len(nouns) == 1 else "documents"
+        raise CliError(f"{name} holds {len(documents)} {what} ({found})", "name a file with one")
+    return documents[0]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netpersona.cli.connection import DEFAULT_LISTEN, settings_of
 from netpersona.cli.errors import note
 from netpersona.cli.output import Format, Output, View, emit
-from netpersona.cli.settings import DEFAULT_LISTEN, settings_of
 from netpersona.cli.tokens import made_token
 
 if TYPE_CHECKING:

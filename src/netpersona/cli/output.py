@@ -6,13 +6,17 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from io import StringIO
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from netpersona.kinds.shown import printable
+
+if TYPE_CHECKING:
+    from netpersona.kinds.kind import Kind, Resource
 
 
 class Format(StrEnum):
@@ -35,6 +39,19 @@ class View:
     names: Sequence[str]
     empty: str = "nothing to show"
     """Said on stderr in place of a table without rows."""
+
+
+def view_of(kind: Kind[Any, Any], resources: Sequence[Resource[Any, Any]], *, single: bool = False) -> View:
+    """A kind's own columns. `single` prints the resource itself instead of a list of one."""
+    now = datetime.now(UTC)
+    dumped = [kind.dump(resource) for resource in resources]
+    return View(
+        columns=[column.heading for column in kind.columns],
+        rows=[[column.cell(resource, now) for column in kind.columns] for resource in resources],
+        data=dumped[0] if single else dumped,
+        names=[resource.name for resource in resources],
+        empty=kind.empty,
+    )
 
 
 def emit(view: View, form: Format) -> None:

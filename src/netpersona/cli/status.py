@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
 
-from netpersona.cli.connection import connect
+from netpersona.cli.connection import Settings, connect, settings_of
 from netpersona.cli.errors import report, warn
 from netpersona.cli.force import doubts, engine_is_dead
 from netpersona.cli.output import Format, Output, View, emit
-from netpersona.cli.settings import Settings, settings_of
-from netpersona.cli.tables import age_of, expiry_of, persona_of, phase_of, troubles
 from netpersona.client import Unreachable
 from netpersona.kinds import traffic
+from netpersona.kinds.moments import age, left
 
 if TYPE_CHECKING:
     from netpersona.cli.places import Places
-    from netpersona.client.calls import JsonObject
+    from netpersona.kinds.host import Host
+    from netpersona.kinds.workload import Workload
+
+Process = dict[str, str | int | None]
 
 PROCESSES = ("manager", "agent", "engine", "supervisor")
 _IN_TROUBLE = ("error", "refused")
@@ -39,7 +42,7 @@ def status(ctx: typer.Context, output: Output = Format.table) -> None:
     except Unreachable as error:
         hosts, workloads, trouble = [], [], error
     emit_all(processes, hosts, workloads, output)
-    for line in [*troubles(workloads), *doubtful]:
+    for line in [*(line for workload in workloads for line in workload.kind.troubles(workload)), *doubtful]:
         warn(line)
     if trouble is not None:
         report(trouble)
@@ -48,16 +51,16 @@ def status(ctx: typer.Context, output: Output = Format.table) -> None:
 
 
 def _is_in_trouble(
-    processes: Sequence[JsonObject], hosts: Sequence[JsonObject], workloads: Sequence[JsonObject]
+    processes: Sequence[Process], hosts: Sequence[Host], workloads: Sequence[Workload]
 ) -> bool:
     return (
         any(process["state"] == "stopped" for process in processes)
         or any(engine_is_dead(host) for host in hosts)
-        or any((workload.get("status") or {}).get("phase") in _IN_TROUBLE for workload in workloads)
+        or any(w.state.status and w.state.status.phase in _IN_TROUBLE for w in workloads)
     )
 
 
-def _processes(settings: Settings) -> list[JsonObject]:
+def _processes(settings: Settings) -> list[Process]:
     """Pid files of the run directory, checked against the processes; root finds those of systemd as well."""
     from netpersona.cli.places import Places
 
@@ -65,7 +68,7 @@ def _processes(settings: Settings) -> list[JsonObject]:
     return [_process(name, places) for name in PROCESSES]
 
 
-def _process(name: str, places: Places) -> JsonObject:
+def _process(name: str, places: Places) -> Process:
     """`off`: none is wanted. A supervisor's pid file is there as long as one is (`up --no-supervise`)."""
     from netpersona.cli import roles
     from netpersona.datapath.processes import read_pidfile
@@ -82,19 +85,20 @@ def _process(name: str, places: Places) -> JsonObject:
     }
 
 
-def _asked(settings: Settings) -> tuple[list[JsonObject], list[JsonObject], list[str]]:
+def _asked(settings: Settings) -> tuple[list[Host], list[Workload], list[str]]:
     """Hosts, workloads, and what is not in force."""
+    from netpersona.kinds.host import HOST
+    from netpersona.kinds.workload import WORKLOAD
+
     with connect(settings) as api:
-        workloads = api.all("workloads")
-        return api.all("hosts"), workloads, doubts(api, workloads)
+        workloads = api.all(WORKLOAD)
+        return api.all(HOST), workloads, doubts(api, workloads)
 
 
-def emit_all(
-    processes: list[JsonObject], hosts: list[JsonObject], workloads: list[JsonObject], output: Format
-) -> None:
+def emit_all(processes: list[Process], hosts: list[Host], workloads: list[Workload], output: Format) -> None:
     views = [_process_view(processes), _engine_view(hosts), _workload_view(workloads)]
     if output is not Format.table:
-        data = {"processes": processes, "hosts": hosts, "workloads": workloads}
+        data = dict(zip(("processes", "hosts", "workloads"), (view.data for view in views), strict=True))
         emit(View((), (), data, [name for view in views for name in view.names]), output)
         return
     for number, view in enumerate(view for view in views if view.rows):
@@ -102,51 +106,53 @@ def emit_all(
         emit(view, output)
 
 
-def _process_view(processes: Sequence[JsonObject]) -> View:
+def _process_view(processes: Sequence[Process]) -> View:
     return View(
         columns=("PROCESS", "STATE", "PID"),
-        rows=[(p["process"], p["state"], str(p["pid"] or "-")) for p in processes],
+        rows=[(str(p["process"]), str(p["state"]), str(p["pid"] or "-")) for p in processes],
         data=processes,
         names=[f"process/{p['process']}" for p in processes],
     )
 
 
-def _engine_view(hosts: Sequence[JsonObject]) -> View:
+def _engine_view(hosts: Sequence[Host]) -> View:
     return View(
         columns=("HOST", "ENGINE", "LATE P50", "LATE P99", "SEEN"),
         rows=[_engine_row(host) for host in hosts],
-        data=hosts,
-        names=[f"host/{host['host']}" for host in hosts],
+        data=[host.kind.dump(host) for host in hosts],
+        names=[host.reference for host in hosts],
     )
 
 
-def _engine_row(host: Mapping[str, Any]) -> tuple[str, ...]:
-    engine = host.get("engine") or {}
+def _engine_row(host: Host) -> tuple[str, ...]:
+    engine = host.spec.engine
     histogram = engine.get("lateness") or []
     state = "alive" if engine.get("alive") else "stopped"
-    return host["host"], state, lateness(histogram, 0.5), lateness(histogram, 0.99), age_of(host["seen_at"])
+    seen = age(host.state.seen_at, datetime.now(UTC))
+    return host.name, state, lateness(histogram, 0.5), lateness(histogram, 0.99), seen
 
 
-def _workload_view(workloads: Sequence[JsonObject]) -> View:
+def _workload_view(workloads: Sequence[Workload]) -> View:
     return View(
         columns=("WORKLOAD", "PERSONA", "SINCE", "EXPIRES", "EGRESS", "INGRESS", "DROPPED", "PHASE"),
         rows=[_workload_row(workload) for workload in workloads],
-        data=workloads,
-        names=[f"workload/{workload['workload_id']}" for workload in workloads],
+        data=[workload.kind.dump(workload) for workload in workloads],
+        names=[workload.reference for workload in workloads],
     )
 
 
-def _workload_row(workload: Mapping[str, Any]) -> tuple[str, ...]:
+def _workload_row(workload: Workload) -> tuple[str, ...]:
     """Packets delivered in each direction since the workload was attached, and dropped by reason."""
-    assignment, seen = workload.get("assignment"), workload.get("status")
+    now, state = datetime.now(UTC), workload.state
+    worn, seen = state.assignment, state.status.model_dump() if state.status else None
     return (
-        workload["workload_id"],
-        persona_of(assignment),
-        age_of(assignment["assigned_at"]) if assignment else "-",
-        expiry_of(assignment),
+        workload.name,
+        worn.label if worn else "-",
+        age(worn.assigned_at, now) if worn else "-",
+        left(worn.expires_at if worn else None, now),
         *(f"{traffic.delivered(seen, direction):,}" for direction in traffic.DIRECTIONS),
         traffic.at_a_glance(seen),
-        phase_of(workload),
+        state.phase,
     )
 
 

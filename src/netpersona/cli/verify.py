@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netpersona.cli import completion
-from netpersona.cli.connection import connect, get_known
-from netpersona.cli.durations import duration, lifetime
+from netpersona.cli.connection import connect, get_known, settings_of
 from netpersona.cli.errors import CliError, note
+from netpersona.cli.options import WorkloadName, duration, lifetime
 from netpersona.cli.output import Format, Output, View, emit
-from netpersona.cli.settings import settings_of
 from netpersona.client import ClientError
 
 if TYPE_CHECKING:
     from netpersona.client import Client
-    from netpersona.client.calls import JsonObject
+    from netpersona.kinds.verification import Verification, VerificationRow
 
 POLL_S = 0.1
 GRACE_S = 30.0
@@ -30,7 +28,7 @@ OPEN = ("pending", "running")
 
 def verify(
     ctx: typer.Context,
-    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", autocompletion=completion.workloads)],
+    workload: WorkloadName,
     probes: Annotated[
         int | None,
         typer.Option(
@@ -57,23 +55,26 @@ def verify(
 
     Ctrl-C cancels it. The verifications of a host run one after another.
     """
+    from netpersona.kinds.workload import WORKLOAD
+
     with connect(settings_of(ctx)) as api:
-        get_known(api, "workloads", workload)
+        get_known(api, WORKLOAD, workload)
         asked = api.verify(workload, probes=probes, interval=interval, at_most=at_most)
         result = _finished(api, asked)
-    if result["state"] != "done":
-        raise CliError(f"could not verify {workload}: {result.get('message') or 'no reason given'}")
+    state = result.state
+    if state.state != "done":
+        raise CliError(f"could not verify {workload}: {state.message or 'no reason given'}")
     emit(_compared(result), output)
-    if result.get("message"):
-        note(result["message"])
-    if not _holds(result["rows"]):
+    if state.message:
+        note(state.message)
+    if not _holds(state.rows):
         raise typer.Exit(1)
 
 
-def _holds(rows: list[dict[str, Any]]) -> bool:
+def _holds(rows: Sequence[VerificationRow]) -> bool:
     """Says what does not."""
     named = {
-        verdict: [f"{row['direction']} {row['quantity']}" for row in rows if row["verdict"] == verdict]
+        verdict: [f"{row.direction} {row.quantity}" for row in rows if row.verdict == verdict]
         for verdict in ("no", "too few")
     }
     if named["no"]:
@@ -83,7 +84,7 @@ def _holds(rows: list[dict[str, Any]]) -> bool:
     return not (named["no"] or named["too few"])
 
 
-def _finished(api: Client, asked: JsonObject) -> JsonObject:
+def _finished(api: Client, asked: Verification) -> Verification:
     """Wait for the agent to finish a verification; cancel it when interrupted."""
     try:
         return _wait(api, asked)
@@ -92,35 +93,34 @@ def _finished(api: Client, asked: JsonObject) -> JsonObject:
         raise
 
 
-def _cancel(api: Client, asked: JsonObject) -> None:
+def _cancel(api: Client, asked: Verification) -> None:
     try:
-        state = api.cancel(asked["workload_id"], asked["verification_id"])["state"]
+        state = api.cancel(asked.parent, asked.name).state.state
     except ClientError as error:
         note(f"interrupted, and cannot cancel the verification: {error}")
     else:
         note(f"{state}: no more probes are sent")
 
 
-def _wait(api: Client, result: JsonObject) -> JsonObject:
-    workload, number = result["workload_id"], result["verification_id"]
-    with _progress(f"verifying {workload}") as show:
+def _wait(api: Client, result: Verification) -> Verification:
+    with _progress(f"verifying {result.parent}") as show:
         waited = time.monotonic()
-        while result["state"] in OPEN:
+        while (state := result.state).state in OPEN:
             show(result)
-            if result["state"] == "pending" and result.get("position"):
+            if state.state == "pending" and state.position:
                 waited = time.monotonic()
-            elif time.monotonic() - waited > (result.get("takes_s") or 0) + GRACE_S:
+            elif time.monotonic() - waited > (state.takes_s or 0) + GRACE_S:
                 raise CliError(
                     f"no result within {time.monotonic() - waited:.0f} s",
                     "see `netpersona status` and the agent's log",
                 )
             time.sleep(POLL_S)
-            result = api.verification(workload, number)
+            result = api.verification(result.parent, result.name)
     return result
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Callable[[JsonObject], None]]:
+def _progress(what: str) -> Iterator[Callable[[Verification], None]]:
     """Yields a function that shows how a verification goes: a bar on a terminal, lines elsewhere."""
     if not sys.stderr.isatty():
         said: list[str] = []
@@ -132,13 +132,13 @@ def _progress(what: str) -> Iterator[Callable[[JsonObject], None]]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task, started = progress.add_task(what, total=None), time.monotonic()
 
-        def show(result: JsonObject) -> None:
+        def show(result: Verification) -> None:
             nonlocal started
-            if result["state"] != "running":
+            if result.state.state != "running":
                 started = time.monotonic()
             progress.update(
                 task,
-                total=result.get("takes_s"),
+                total=result.state.takes_s,
                 completed=time.monotonic() - started,
                 description=f"{what}: {_stage(result)}",
             )
@@ -152,33 +152,34 @@ def _say_once(said: list[str], line: str) -> None:
         note(line)
 
 
-def _stage(result: JsonObject) -> str:
-    if result["state"] == "running":
-        return f"takes about {result.get('takes_s') or 0:.1f} s"
-    position = result.get("position") or 0
-    return f"{position} of the same host come first" if position else "asked the agent"
+def _stage(result: Verification) -> str:
+    state = result.state
+    if state.state == "running":
+        return f"takes about {state.takes_s or 0:.1f} s"
+    return f"{state.position} of the same host come first" if state.position else "asked the agent"
 
 
-def _compared(result: JsonObject) -> View:
+def _compared(result: Verification) -> View:
+    rows = result.state.rows
     return View(
         columns=("DIRECTION", "QUANTITY", "REQUESTED", "ACHIEVED", "INTERVAL", "HOLDS"),
-        rows=[_row(row) for row in result["rows"]],
-        data=result,
-        names=[f"{row['direction']}/{row['quantity']}" for row in result["rows"]],
+        rows=[_row(row) for row in rows],
+        data=result.kind.dump(result),
+        names=[f"{row.direction}/{row.quantity}" for row in rows],
         empty="nothing was measured",
     )
 
 
-def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    verdict = {"no": "NO", None: "-"}.get(row["verdict"], row["verdict"])
-    low, high = (amount(row[end], row["unit"]) for end in ("low", "high"))
+def _row(row: VerificationRow) -> tuple[str, ...]:
+    verdict = {"no": "NO", None: "-"}.get(row.verdict, row.verdict)
+    low, high = amount(row.low, row.unit), amount(row.high, row.unit)
     return (
-        row["direction"],
-        row["quantity"],
-        amount(row["requested"], row["unit"], digits=6),
-        amount(row["achieved"], row["unit"]),
+        row.direction,
+        row.quantity,
+        amount(row.requested, row.unit, digits=6),
+        amount(row.achieved, row.unit),
         "-" if "-" in (low, high) else f"{low} … {high}",
-        verdict,
+        str(verdict),
     )
 
 

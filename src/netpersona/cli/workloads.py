@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from netpersona.cli import completion
-from netpersona.cli.connection import connect
-from netpersona.cli.durations import duration, seconds
+from netpersona.cli.connection import connect, settings_of
 from netpersona.cli.errors import CliError, note, warn
-from netpersona.cli.output import Format, Output, emit
-from netpersona.cli.settings import settings_of
-from netpersona.cli.tables import message_of, state_of, view_of
-from netpersona.cli.waiting import is_seen, poll
+from netpersona.cli.force import is_seen, poll
+from netpersona.cli.options import duration, seconds
+from netpersona.cli.output import Format, Output, emit, view_of
 from netpersona.client import Conflict
 
 if TYPE_CHECKING:
     from netpersona.client import Client
-    from netpersona.client.calls import JsonObject
+    from netpersona.kinds.workload import Workload, WorkloadSpec
 
 
 class Kind(StrEnum):
@@ -76,43 +74,55 @@ def add(
     output: Output = Format.table,
 ) -> None:
     """Make a workload known; nothing happens to its traffic until a persona is assigned."""
+    from netpersona.kinds.workload import WORKLOAD
+
     if interface is None and not (container or domain):
         raise typer.BadParameter("say where it is: --container, --domain, or --interface", ctx=ctx)
     named = {"netns": netns, "container": container, "domain": domain}
-    spec = {
-        "kind": kind or _kind(named),
+    document = {
+        "workload_id": name,
+        "kind": str(kind or _kind(named)),
         "host": host,
-        "netns": netns,
         **{key: value for key, value in named.items() if value is not None},
         "interface": interface,
-        "facing": facing,
+        "facing": str(facing),
         "allow_management": allow_management,
     }
+    wanted = _read(document)
     with connect(settings_of(ctx)) as api:
-        workload = _created(api, name, spec)
-        workload = poll(api, workload, is_seen, seconds(wait))
-    emit(view_of("workloads", [workload], single=True), output)
+        workload = poll(api, _created(api, name, wanted), is_seen, seconds(wait))
+    emit(view_of(WORKLOAD, [workload], single=True), output)
     _judge(workload)
 
 
-_PLACES = ("netns", "container", "domain")
-
-
 def _kind(named: Mapping[str, str | None]) -> Kind:
-    """By what the workload is found by; the manager refuses several."""
+    """By what the workload is found by; several are refused."""
     kinds = {"netns": Kind.netns, "container": Kind.container, "domain": Kind.vm}
     return next((kinds[key] for key, value in named.items() if value is not None), Kind.interface)
 
 
-def _created(api: Client, name: str, spec: JsonObject) -> JsonObject:
-    """Asking twice for the same is no error."""
+def _read(document: Mapping[str, Any]) -> WorkloadSpec:
+    from netpersona.kinds.errors import InvalidDocument
+    from netpersona.kinds.workload import WORKLOAD
+
     try:
-        return api.create("workloads", {"workload_id": name, **spec})
+        return WORKLOAD.read(document)[1]
+    except InvalidDocument as error:
+        details = [str(problem) for problem in error.problems]
+        raise CliError("this is no valid workload", details=details) from None
+
+
+def _created(api: Client, name: str, wanted: WorkloadSpec) -> Workload:
+    """Asking twice for the same is no error."""
+    from netpersona.kinds.workload import WORKLOAD
+
+    try:
+        return api.create(WORKLOAD, name, wanted)
     except Conflict as error:
-        existing = api.find("workloads", name)
+        existing = api.find(WORKLOAD, name)
         if existing is None:
             raise
-        if any(existing["spec"].get(key) != spec.get(key) for key in (*spec, *_PLACES)):
+        if existing.spec.model_copy(update={"labelled": False}) != wanted:
             raise CliError(
                 f"the workload {name} exists with another interface or option",
                 f"see `netpersona describe workload {name}`, or remove it first",
@@ -121,16 +131,16 @@ def _created(api: Client, name: str, spec: JsonObject) -> JsonObject:
         return existing
 
 
-def _judge(workload: JsonObject) -> None:
-    status = workload.get("status")
+def _judge(workload: Workload) -> None:
+    status = workload.state.status
     if status is None:
         warn("no agent has looked at it yet; see `netpersona status`")
-    elif status["phase"] == "missing":
-        warn(f"{message_of(workload)}; the workload is taken up as soon as it appears")
-    elif status["phase"] != "attached":
+    elif status.phase == "missing":
+        warn(f"{workload.state.message}; the workload is taken up as soon as it appears")
+    elif status.phase != "attached":
         raise CliError(
-            f"stored, but {state_of(workload)}",
-            f"`netpersona workload remove {workload['workload_id']}` forgets this one",
+            f"stored, but {workload.state.said}",
+            f"`netpersona workload remove {workload.name}` forgets this one",
         )
 
 
@@ -140,5 +150,6 @@ def remove(
 ) -> None:
     """Forget workloads; one that wears a persona is released first."""
     from netpersona.cli.resources import delete_each
+    from netpersona.kinds.workload import WORKLOAD
 
-    delete_each(ctx, "workloads", names)
+    delete_each(ctx, WORKLOAD, names)

@@ -1,7 +1,10 @@
 """The client of the REST API: what the command line, the agent and programs of others ask the manager with.
 
     with Client("unix:/run/netpersona/api.sock") as manager:
-        manager.assign("web", Assignment("voip-on-3g", ttl="60s"), wait_s=2)
+        workload = manager.assign("web", Assignment("voip-on-3g", ttl="60s"), wait_s=2)
+        print(workload.state.phase, [persona.name for persona in manager.all(PERSONA)])
+
+What is got is a `Resource` of the kind asked for; `netpersona.kinds.registry` lists the kinds.
 
 Errors are loaded with this package, all else once it is asked for: a command that needs no manager should not
 wait for HTTP libraries.
@@ -21,6 +24,7 @@ from netpersona.client.errors import (
     Denied,
     NotFound,
     Unreachable,
+    Unreadable,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +47,7 @@ __all__ = [
     "Event",
     "NotFound",
     "Unreachable",
+    "Unreadable",
 ]
 
 _HOMES = {"Assignment": "calls", "AsyncClient": "aio", "Call": "calls", "Client": "sync", "Event": "watching"}

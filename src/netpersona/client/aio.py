@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from netpersona.client import calls
 from netpersona.client.address import Address, unreachable
-from netpersona.client.calls import TIMEOUT_S, Assignment, Call, JsonObject
+from netpersona.client.calls import TIMEOUT_S, Assignment, Call, JsonObject, S, T
 from netpersona.client.errors import ClientError, NotFound, Unreachable
 from netpersona.client.stream import stream_lines
 from netpersona.client.watching import Course, Event, pauses, read_event
+
+if TYPE_CHECKING:
+    from netpersona.kinds.kind import Kind, Resource
+    from netpersona.kinds.verification import Verification
+    from netpersona.kinds.workload import Workload
 
 
 class AsyncClient:
@@ -63,68 +68,65 @@ class AsyncClient:
             raise unreachable(self.address, error) from error
         return calls.read_answer(response.status_code, response.content)
 
-    async def all(self, collection: str) -> list[JsonObject]:
+    async def all(self, kind: Kind[S, T]) -> list[Resource[S, T]]:
         """See `Client.all`."""
-        found: list[JsonObject] = []
-        call: Call | None = calls.page(collection)
+        found: list[Resource[S, T]] = []
+        call: Call | None = calls.page(kind.plural)
         while call:
             answer = await self.send(call)
-            found += answer.get("items", [])
+            found += [calls.load(kind, item) for item in answer.get("items", ())]
             call = calls.next_page(answer, call)
         return found
 
-    async def get(self, collection: str, name: str) -> JsonObject:
+    async def get(self, kind: Kind[S, T], name: str) -> Resource[S, T]:
         """See `Client.get`."""
-        return await self.send(calls.get(collection, name))
+        return calls.load(kind, await self.send(calls.get(kind.plural, name)))
 
-    async def find(self, collection: str, name: str) -> JsonObject | None:
+    async def find(self, kind: Kind[S, T], name: str) -> Resource[S, T] | None:
         """See `Client.find`."""
         try:
-            return await self.get(collection, name)
+            return await self.get(kind, name)
         except NotFound:
             return None
 
-    async def revision(self, collection: str, name: str, revision: int) -> JsonObject:
+    async def revision(self, kind: Kind[S, T], name: str, revision: int) -> Resource[S, T]:
         """See `Client.revision`."""
-        return await self.send(calls.get(collection, name, "revisions", str(revision)))
+        return calls.load(kind, await self.send(calls.get(kind.plural, name, "revisions", str(revision))))
 
-    async def create(
-        self, collection: str, document: Mapping[str, Any], *, dry_run: bool = False
-    ) -> JsonObject:
+    async def create(self, kind: Kind[S, T], name: str, spec: S) -> Resource[S, T]:
         """See `Client.create`."""
-        return await self.send(calls.create(collection, document, dry_run=dry_run))
+        return calls.load(kind, await self.send(calls.create(kind, name, spec)))
 
-    async def replace(
-        self,
-        collection: str,
-        name: str,
-        document: Mapping[str, Any],
-        revision: int,
-        *,
-        dry_run: bool = False,
-    ) -> JsonObject:
+    async def replace(self, kind: Kind[S, T], name: str, spec: S, revision: int) -> Resource[S, T]:
         """See `Client.replace`."""
-        return await self.send(calls.replace(collection, name, document, revision, dry_run=dry_run))
+        return calls.load(kind, await self.send(calls.replace(kind, name, spec, revision)))
 
-    async def delete(self, collection: str, name: str, revision: int | None = None) -> None:
+    async def rehearse(self, kind: Kind[S, T], name: str, spec: S, revision: int | None = None) -> None:
+        """See `Client.rehearse`."""
+        if revision is None:
+            await self.send(calls.create(kind, name, spec, dry_run=True))
+        else:
+            await self.send(calls.replace(kind, name, spec, revision, dry_run=True))
+
+    async def delete(self, kind: Kind[S, T], name: str, revision: int | None = None) -> None:
         """See `Client.delete`."""
-        await self.send(calls.delete(collection, name, revision))
+        await self.send(calls.delete(kind.plural, name, revision))
 
     async def watch(
-        self, collection: str, *, revision: int | None = None, host: str | None = None
+        self, kind: Kind[S, T], *, revision: int | None = None, host: str | None = None
     ) -> AsyncGenerator[Event, None]:
         """See `Client.watch`."""
-        target = calls.watch(collection, revision, host).target
+        target = calls.watch(kind.plural, revision, host).target
         async with aclosing(stream_lines(self.address, target, self._token)) as lines:
             async for line in lines:
                 yield _event(line)
 
-    async def follow(self, collection: str) -> AsyncGenerator[Event, None]:
+    async def follow(self, kind: Kind[S, T]) -> AsyncGenerator[Event, None]:
         """See `Client.follow`."""
-        course, waits = Course(calls.id_key(collection)), pauses()
+        course, waits = Course(kind.id_key), pauses()
         while True:
             try:
-                async with aclosing(self.watch(collection, revision=course.begin())) as events:
+                async with aclosing(self.watch(kind, revision=course.begin())) as events:
                     async for event in events:
                         waits = pauses()
                         for told in course.take(event):
@@ -133,17 +135,17 @@ class AsyncClient:
                 course.broke_off(error)
             await asyncio.sleep(next(waits))
 
-    async def assign(self, workload: str, assignment: Assignment, *, wait_s: float = 0.0) -> JsonObject:
+    async def assign(self, workload: str, assignment: Assignment, *, wait_s: float = 0.0) -> Workload:
         """See `Client.assign`."""
-        return await self.send(calls.assign(workload, assignment, wait_s))
+        return calls.load_workload(await self.send(calls.assign(workload, assignment, wait_s)))
 
-    async def release(self, workload: str, *, wait_s: float = 0.0) -> JsonObject:
+    async def release(self, workload: str, *, wait_s: float = 0.0) -> Workload:
         """See `Client.release`."""
-        return await self.send(calls.release(workload, wait_s))
+        return calls.load_workload(await self.send(calls.release(workload, wait_s)))
 
-    async def rollback(self, workload: str, *, wait_s: float = 0.0) -> JsonObject:
+    async def rollback(self, workload: str, *, wait_s: float = 0.0) -> Workload:
         """See `Client.rollback`."""
-        return await self.send(calls.rollback(workload, wait_s))
+        return calls.load_workload(await self.send(calls.rollback(workload, wait_s)))
 
     async def verify(
         self,
@@ -152,18 +154,18 @@ class AsyncClient:
         probes: int | None = None,
         interval: str | None = None,
         at_most: str | None = None,
-    ) -> JsonObject:
+    ) -> Verification:
         """See `Client.verify`."""
         wanted = {"probes": probes, "interval": interval, "at_most": at_most}
-        return await self.send(calls.verify(workload, {k: v for k, v in wanted.items() if v is not None}))
+        return calls.load_verification(await self.send(calls.verify(workload, wanted)))
 
-    async def verification(self, workload: str, verification_id: str) -> JsonObject:
+    async def verification(self, workload: str, verification_id: str) -> Verification:
         """See `Client.verification`."""
-        return await self.send(calls.verification(workload, verification_id))
+        return calls.load_verification(await self.send(calls.verification(workload, verification_id)))
 
-    async def cancel(self, workload: str, verification_id: str) -> JsonObject:
+    async def cancel(self, workload: str, verification_id: str) -> Verification:
         """See `Client.cancel`."""
-        return await self.send(calls.cancel(workload, verification_id))
+        return calls.load_verification(await self.send(calls.cancel(workload, verification_id)))
 
 
 def _event(line: bytes) -> Event:

@@ -8,12 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from netpersona.client.errors import BadName, refusal
+from netpersona.client.errors import BadName, Unreadable, refusal
 from netpersona.kinds.shown import brief
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from netpersona.kinds.kind import Kind, Resource
+    from netpersona.kinds.verification import Verification
+    from netpersona.kinds.workload import Workload
+
+S = TypeVar("S", bound="BaseModel")
+T = TypeVar("T", bound="BaseModel")
 JsonObject = dict[str, Any]
 
 TIMEOUT_S = 10.0
@@ -37,27 +46,19 @@ class Call:
         return f"{self.path}?{urlencode(self.params, quote_via=quote)}" if self.params else self.path
 
 
-_ID_KEYS = {"hosts": "host", "presets": "persona_id"}
-
-
-def id_key(collection: str) -> str:
-    """The key that holds a resource's name."""
-    return _ID_KEYS.get(collection) or f"{collection.removesuffix('s')}_id"
-
-
-def path_of(collection: str, name: str, *rest: str) -> str:
+def path_of(plural: str, name: str, *rest: str) -> str:
     """Path of a resource, or of something below it. Raises BadName for what a URL would lead elsewhere."""
     for word in (name, *rest):
         if word in ("", ".", "..") or not word.isprintable():
             raise BadName(
                 f"{brief(word) or 'an empty word'} is not a name", "write letters, digits, '.', '_' or '-'"
             )
-    return "/".join(["/v1", collection, *(quote(word, safe="") for word in (name, *rest))])
+    return "/".join(["/v1", plural, *(quote(word, safe="") for word in (name, *rest))])
 
 
-def page(collection: str) -> Call:
+def page(plural: str) -> Call:
     """The first page of a collection; `next_page` follows its cursor."""
-    return Call("GET", f"/v1/{collection}")
+    return Call("GET", f"/v1/{plural}")
 
 
 def next_page(answer: JsonObject, call: Call) -> Call | None:
@@ -65,29 +66,32 @@ def next_page(answer: JsonObject, call: Call) -> Call | None:
     return Call("GET", call.path, params={"continue": str(cursor)}) if cursor else None
 
 
-def get(collection: str, name: str, *rest: str) -> Call:
-    return Call("GET", path_of(collection, name, *rest))
+def get(plural: str, name: str, *rest: str) -> Call:
+    return Call("GET", path_of(plural, name, *rest))
 
 
-def create(collection: str, document: Mapping[str, Any], *, dry_run: bool = False) -> Call:
-    return Call("POST", f"/v1/{collection}", document, _dry(dry_run))
+def create(kind: Kind[S, Any], name: str, spec: S, *, dry_run: bool = False) -> Call:
+    return Call("POST", f"/v1/{kind.plural}", _document(kind, name, spec), _dry(dry_run))
 
 
-def replace(
-    collection: str, name: str, document: Mapping[str, Any], revision: int, *, dry_run: bool = False
-) -> Call:
-    return Call("PUT", path_of(collection, name), document, _dry(dry_run), _if_match(revision))
+def replace(kind: Kind[S, Any], name: str, spec: S, revision: int, *, dry_run: bool = False) -> Call:
+    document = _document(kind, name, spec)
+    return Call("PUT", path_of(kind.plural, name), document, _dry(dry_run), _if_match(revision))
 
 
-def delete(collection: str, name: str, revision: int | None = None) -> Call:
-    return Call("DELETE", path_of(collection, name), headers=_if_match(revision))
+def delete(plural: str, name: str, revision: int | None = None) -> Call:
+    return Call("DELETE", path_of(plural, name), headers=_if_match(revision))
 
 
-def watch(collection: str, revision: int | None = None, host: str | None = None) -> Call:
+def watch(plural: str, revision: int | None = None, host: str | None = None) -> Call:
     params = {"watch": "1"}
     params |= {} if revision is None else {"revision": str(revision)}
     params |= {} if host is None else {"host": host}
-    return Call("GET", f"/v1/{collection}", params=params)
+    return Call("GET", f"/v1/{plural}", params=params)
+
+
+def _document(kind: Kind[S, Any], name: str, spec: S) -> JsonObject:
+    return {kind.id_key: name, **kind.write(spec)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,8 @@ def rollback(workload: str, wait_s: float) -> Call:
 
 def verify(workload: str, wanted: Mapping[str, Any]) -> Call:
     """`wanted` may hold probes, interval and at_most."""
-    return Call("POST", path_of("workloads", workload, "verifications"), wanted)
+    body = {key: value for key, value in wanted.items() if value is not None}
+    return Call("POST", path_of("workloads", workload, "verifications"), body)
 
 
 def verification(workload: str, verification_id: str) -> Call:
@@ -143,6 +148,27 @@ def _if_match(revision: int | None) -> dict[str, str]:
 
 def _dry(dry_run: bool) -> dict[str, str]:
     return {"dry_run": "1"} if dry_run else {}
+
+
+def load(kind: Kind[S, T], answer: JsonObject) -> Resource[S, T]:
+    """Raises Unreadable for what the manager says and this version of ours does not know."""
+    try:
+        return kind.load(answer)
+    except (ValueError, KeyError, TypeError) as error:
+        what = f"the manager says of a {kind.noun} what this client cannot read"
+        raise Unreadable(what, "use the version that the manager has") from error
+
+
+def load_workload(answer: JsonObject) -> Workload:
+    from netpersona.kinds.workload import WORKLOAD
+
+    return load(WORKLOAD, answer)
+
+
+def load_verification(answer: JsonObject) -> Verification:
+    from netpersona.kinds.verification import VERIFICATION
+
+    return load(VERIFICATION, answer)
 
 
 def read_answer(status: int, content: bytes) -> JsonObject:

@@ -3,6 +3,7 @@
 ClientError             one line, and what to do about it
 ├─ BadAddress           no manager can be at such an address
 ├─ BadName              nothing can have such a name
+├─ Unreadable           the manager is of another version, and says what this one does not know
 ├─ Unreachable          no manager answered, or it broke off: try again later, enforcement goes on without it
 │   └─ Denied           the socket may not be opened by who asks
 └─ ApiError             the manager refused: its status and its problem document (RFC 9457)
@@ -32,6 +33,10 @@ class BadAddress(ClientError):
 
 class BadName(ClientError):
     """Nothing can have such a name: a URL would lead elsewhere."""
+
+
+class Unreadable(ClientError):
+    """The manager is of another version, and says what this one does not know."""
 
 
 class Unreachable(ClientError):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from netpersona.client import calls
 from netpersona.client.address import Address, unreachable
-from netpersona.client.calls import TIMEOUT_S, Assignment, Call, JsonObject
+from netpersona.client.calls import TIMEOUT_S, Assignment, Call, JsonObject, S, T
 from netpersona.client.errors import ClientError, NotFound, Unreachable
 from netpersona.client.watching import SILENCE_S, Course, Event, pauses, read_event
+
+if TYPE_CHECKING:
+    from netpersona.kinds.kind import Kind, Resource
+    from netpersona.kinds.verification import Verification
+    from netpersona.kinds.workload import Workload
 
 
 class Client:
@@ -67,60 +72,59 @@ class Client:
             raise unreachable(self.address, error) from error
         return calls.read_answer(response.status_code, response.content)
 
-    def all(self, collection: str) -> list[JsonObject]:
-        """Every resource of a collection."""
-        found: list[JsonObject] = []
-        call: Call | None = calls.page(collection)
+    def all(self, kind: Kind[S, T]) -> list[Resource[S, T]]:
+        """Every resource of a kind."""
+        found: list[Resource[S, T]] = []
+        call: Call | None = calls.page(kind.plural)
         while call:
             answer = self.send(call)
-            found += answer.get("items", [])
+            found += [calls.load(kind, item) for item in answer.get("items", ())]
             call = calls.next_page(answer, call)
         return found
 
-    def get(self, collection: str, name: str) -> JsonObject:
+    def get(self, kind: Kind[S, T], name: str) -> Resource[S, T]:
         """Raises NotFound."""
-        return self.send(calls.get(collection, name))
+        return calls.load(kind, self.send(calls.get(kind.plural, name)))
 
-    def find(self, collection: str, name: str) -> JsonObject | None:
+    def find(self, kind: Kind[S, T], name: str) -> Resource[S, T] | None:
         """One resource, or None when there is none of that name."""
         try:
-            return self.get(collection, name)
+            return self.get(kind, name)
         except NotFound:
             return None
 
-    def revision(self, collection: str, name: str, revision: int) -> JsonObject:
-        """An older revision of a resource. Raises NotFound where it is no longer kept."""
-        return self.send(calls.get(collection, name, "revisions", str(revision)))
+    def revision(self, kind: Kind[S, T], name: str, revision: int) -> Resource[S, T]:
+        """An older revision. Raises NotFound where it is no longer kept."""
+        return calls.load(kind, self.send(calls.get(kind.plural, name, "revisions", str(revision))))
 
-    def create(self, collection: str, document: Mapping[str, Any], *, dry_run: bool = False) -> JsonObject:
-        """Raises Conflict where one of that name exists. A dry run gives what would change."""
-        return self.send(calls.create(collection, document, dry_run=dry_run))
+    def create(self, kind: Kind[S, T], name: str, spec: S) -> Resource[S, T]:
+        """Raises Conflict where one of that name exists."""
+        return calls.load(kind, self.send(calls.create(kind, name, spec)))
 
-    def replace(
-        self,
-        collection: str,
-        name: str,
-        document: Mapping[str, Any],
-        revision: int,
-        *,
-        dry_run: bool = False,
-    ) -> JsonObject:
+    def replace(self, kind: Kind[S, T], name: str, spec: S, revision: int) -> Resource[S, T]:
         """Raises Conflict unless `revision` is the newest."""
-        return self.send(calls.replace(collection, name, document, revision, dry_run=dry_run))
+        return calls.load(kind, self.send(calls.replace(kind, name, spec, revision)))
 
-    def delete(self, collection: str, name: str, revision: int | None = None) -> None:
+    def rehearse(self, kind: Kind[S, T], name: str, spec: S, revision: int | None = None) -> None:
+        """Raises what `create`, or `replace` of a `revision`, would raise; nothing is stored."""
+        if revision is None:
+            self.send(calls.create(kind, name, spec, dry_run=True))
+        else:
+            self.send(calls.replace(kind, name, spec, revision, dry_run=True))
+
+    def delete(self, kind: Kind[S, T], name: str, revision: int | None = None) -> None:
         """Raises Conflict where something refers to it, or unless `revision` is the newest."""
-        self.send(calls.delete(collection, name, revision))
+        self.send(calls.delete(kind.plural, name, revision))
 
     def watch(
-        self, collection: str, *, revision: int | None = None, host: str | None = None
+        self, kind: Kind[S, T], *, revision: int | None = None, host: str | None = None
     ) -> Iterator[Event]:
         """All there is as ADDED, one BOOKMARK, then changes; with `revision` only what came after it.
 
         With `host` it is what the agent of that host needs. Raises Unreachable at the end of the stream,
         ApiError 410 where `revision` is no longer known.
         """
-        call = calls.watch(collection, revision, host)
+        call = calls.watch(kind.plural, revision, host)
         timeout = httpx2.Timeout(self._timeout_s, read=SILENCE_S)
         if self._is_real:
             self.address.check()
@@ -135,32 +139,32 @@ class Client:
             raise unreachable(self.address, error) from error
         raise Unreachable("the manager ended the watch", "see `netpersona status`")
 
-    def follow(self, collection: str) -> Iterator[Event]:
+    def follow(self, kind: Kind[S, T]) -> Iterator[Event]:
         """`watch` for ever: goes on after a gap, without telling anything twice or leaving anything out."""
-        course, waits = Course(calls.id_key(collection)), pauses()
+        course, waits = Course(kind.id_key), pauses()
         while True:
             try:
-                for event in self.watch(collection, revision=course.begin()):
+                for event in self.watch(kind, revision=course.begin()):
                     waits = pauses()
                     yield from course.take(event)
             except ClientError as error:
                 course.broke_off(error)
             time.sleep(next(waits))
 
-    def assign(self, workload: str, assignment: Assignment, *, wait_s: float = 0.0) -> JsonObject:
+    def assign(self, workload: str, assignment: Assignment, *, wait_s: float = 0.0) -> Workload:
         """Put a persona on a workload; the answer is the workload as it is once its agent has applied it.
 
         The agent has `wait_s` for that, else the answer is how things stand then.
         """
-        return self.send(calls.assign(workload, assignment, wait_s))
+        return calls.load_workload(self.send(calls.assign(workload, assignment, wait_s)))
 
-    def release(self, workload: str, *, wait_s: float = 0.0) -> JsonObject:
+    def release(self, workload: str, *, wait_s: float = 0.0) -> Workload:
         """Take the persona off; see `assign` for `wait_s`."""
-        return self.send(calls.release(workload, wait_s))
+        return calls.load_workload(self.send(calls.release(workload, wait_s)))
 
-    def rollback(self, workload: str, *, wait_s: float = 0.0) -> JsonObject:
+    def rollback(self, workload: str, *, wait_s: float = 0.0) -> Workload:
         """Put back what was worn before. Raises Conflict where that is nothing."""
-        return self.send(calls.rollback(workload, wait_s))
+        return calls.load_workload(self.send(calls.rollback(workload, wait_s)))
 
     def verify(
         self,
@@ -169,15 +173,15 @@ class Client:
         probes: int | None = None,
         interval: str | None = None,
         at_most: str | None = None,
-    ) -> JsonObject:
+    ) -> Verification:
         """Ask for probes through the workload's attachment. It is `pending` then; `verification` asks on."""
         wanted = {"probes": probes, "interval": interval, "at_most": at_most}
-        return self.send(calls.verify(workload, {k: v for k, v in wanted.items() if v is not None}))
+        return calls.load_verification(self.send(calls.verify(workload, wanted)))
 
-    def verification(self, workload: str, verification_id: str) -> JsonObject:
+    def verification(self, workload: str, verification_id: str) -> Verification:
         """How far it is; its rows once its `state` is `done`."""
-        return self.send(calls.verification(workload, verification_id))
+        return calls.load_verification(self.send(calls.verification(workload, verification_id)))
 
-    def cancel(self, workload: str, verification_id: str) -> JsonObject:
+    def cancel(self, workload: str, verification_id: str) -> Verification:
         """No more probes are sent."""
-        return self.send(calls.cancel(workload, verification_id))
+        return calls.load_verification(self.send(calls.cancel(workload, verification_id)))

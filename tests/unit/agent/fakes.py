@@ -41,7 +41,7 @@ class FakeManager:
         self.failing = 0
         self.told_all = asyncio.Event()
 
-    async def watch(self, kind: str = "workloads", host: str | None = None) -> AsyncIterator[Event]:
+    async def watch(self, kind: object = None, host: str | None = None) -> AsyncIterator[Event]:
         del kind, host
         if not self.watches:
             await asyncio.Event().wait()

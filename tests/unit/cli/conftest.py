@@ -80,6 +80,19 @@ def problem(status: int, detail: str, **more: Any) -> httpx2.Response:
     )
 
 
+def assignment(name: str = "slow", **changes: Any) -> Json:
+    return {
+        "persona_id": name,
+        "persona_revision": 3,
+        "persona": {"persona_id": name},
+        "follows": True,
+        "assigned_at": "2030-01-01T00:00:00Z",
+        "expires_at": None,
+        "fallback": None,
+        "sequence": 7,
+    } | changes
+
+
 def workload(name: str, **changes: Any) -> Json:
     spec = {
         "kind": "netns",

@@ -97,17 +97,22 @@ def test_the_environment_names_the_run_directory(
     assert str(tmp_path / "api.sock") in capsys.readouterr().err
 
 
-def test_an_answer_of_an_unknown_shape_is_no_traceback(
-    run: Run, manager: FakeManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_of_an_unknown_shape_is_no_traceback(run: Run, manager: FakeManager) -> None:
     manager.workloads["web"] = {"surprise": 1}
     ran = run("get", "workloads")
+    assert (ran.code, ran.out) == (1, "")
+    assert "the manager says of a workload what this client cannot read" in ran.err
+
+
+def test_a_defect_is_no_traceback_unless_one_wants_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netpersona.cli.resources.view_of", {}.__getitem__)
+    ran = run("get", "presets")
     assert (ran.code, ran.out) == (1, "")
     assert "defect" in ran.err
     assert "Traceback" not in ran.err
     monkeypatch.setenv("NETPERSONA_DEBUG", "1")
-    with pytest.raises(KeyError):
-        run("get", "workloads")
+    with pytest.raises(TypeError):
+        run("get", "presets")
 
 
 def test_a_usage_error_is_one_line(run: Run) -> None:

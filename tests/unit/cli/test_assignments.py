@@ -6,21 +6,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.unit.cli.conftest import FakeManager, Json, Run
+from tests.unit.cli.conftest import FakeManager, Json, Run, assignment
 
+ROLLED_BACK = "error: web wore nothing before; `netpersona release web` takes off what it wears now\n"
 PUT_WEB = ("PUT", "/v1/workloads/web/persona")
-
-
-def worn(name: str = "slow", sequence: int = 7) -> dict[str, object]:
-    return {
-        "persona_id": name,
-        "persona_revision": 3,
-        "persona": {"persona_id": name},
-        "assigned_at": "2030-01-01T00:00:00Z",
-        "expires_at": None,
-        "fallback": None,
-        "sequence": sequence,
-    }
 
 
 @pytest.fixture
@@ -28,7 +17,7 @@ def web(manager: FakeManager) -> Json:
     """A workload whose agent has applied sequence 7."""
     manager.add_persona(persona_id="slow")
     status = {"phase": "attached", "message": "", "applied_sequence": 7}
-    workload = manager.add_workload("web", sequence=7, assignment=worn(), status=status)
+    workload = manager.add_workload("web", sequence=7, assignment=assignment(), status=status)
     manager.answers[PUT_WEB] = httpx2.Response(200, json=workload)
     return workload
 
@@ -47,7 +36,7 @@ def test_assign_asks_the_manager_to_wait_for_the_agent(run: Run, manager: FakeMa
 def test_assign_says_that_an_equal_document_starts_nothing_anew(
     run: Run, manager: FakeManager, web: Json
 ) -> None:
-    again = {**web, "assignment": {**worn(), "anew": False}}
+    again = {**web, "assignment": {**assignment(), "anew": False}}
     manager.answers[PUT_WEB] = httpx2.Response(200, json=again)
     ran = run("assign", "web", "slow")
     assert ran.code == 0
@@ -152,7 +141,17 @@ def test_release_and_rollback_wait_until_the_agent_has_followed(
 @pytest.mark.usefixtures("web")
 def test_rollback_with_nothing_to_go_back_to_says_so(run: Run, manager: FakeManager) -> None:
     manager.answers["POST", "/v1/workloads/web/rollback"] = httpx2.Response(
-        409, json={"detail": "web wore nothing before"}
+        409,
+        json={
+            "detail": "web wore nothing before",
+            "errors": [
+                {
+                    "pointer": "",
+                    "detail": "web wore nothing before",
+                    "remedy": "DELETE its persona to release it",
+                }
+            ],
+        },
     )
     ran = run("rollback", "web")
-    assert (ran.code, ran.out, ran.err) == (1, "", "error: web wore nothing before\n")
+    assert (ran.code, ran.out, ran.err) == (1, "", ROLLED_BACK)

@@ -46,3 +46,10 @@ def test_a_persona_may_be_stored_or_a_preset() -> None:
 def test_names_follow_the_kind_before_them() -> None:
     assert completion.of_kind(context(kind="workload"), "") == ["db", "web"]
     assert completion.kinds_and_names(context(), "w") == ["web", "workload"]
+    assert completion.of_kind(context(kind="pod"), "") == []
+
+
+def test_kinds_are_offered_where_they_belong() -> None:
+    assert completion.kinds("") == ["personas", "workloads", "hosts", "presets"]
+    assert completion.kinds("p") == ["personas", "presets"]
+    assert completion.written_kinds("") == ["personas", "workloads"]

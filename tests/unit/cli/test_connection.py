@@ -8,10 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from netpersona.cli.connection import connect
+from netpersona.cli.connection import Settings, connect
 from netpersona.cli.errors import CliError
-from netpersona.cli.settings import Settings
 from netpersona.client import ApiError, ClientError, Denied, Unreachable
+from netpersona.kinds.persona.kind import PERSONA
 
 
 def test_no_socket_says_up(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def asked_with(settings_of_token: dict[str, Any]) -> httpx2.Headers:
         return httpx2.Response(200, json={"items": []})
 
     with connect(Settings(transport=httpx2.MockTransport(answer), **settings_of_token)) as client:
-        client.all("personas")
+        client.all(PERSONA)
     return seen[0].headers
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.unit.cli.conftest import FakeManager, Run
+import pytest
+from tests.unit.cli.conftest import FakeManager, Run, assignment
+
+from netpersona.kinds.workload import WORKLOAD
 
 
 def test_a_persona_is_described_in_words_with_who_uses_it(run: Run, manager: FakeManager) -> None:
@@ -18,14 +21,8 @@ def test_a_workload_is_described_with_what_the_agent_saw(run: Run, manager: Fake
     manager.add_workload(
         "web",
         sequence=7,
-        assignment={
-            "persona_id": "slow",
-            "persona_revision": 3,
-            "assigned_at": "2030-01-01T00:00:00Z",
-            "expires_at": "2020-01-01T00:00:00Z",
-            "fallback": None,
-        },
-        previous={"persona_id": "fast", "persona_revision": 0},
+        assignment=assignment(expires_at="2020-01-01T00:00:00Z"),
+        previous={"persona_id": "fast", "persona_revision": 0, "persona": {"persona_id": "fast"}},
         status={
             "phase": "attached",
             "message": "",
@@ -72,8 +69,28 @@ def test_an_unknown_name_offers_both_kinds(run: Run, manager: FakeManager) -> No
 def test_json_is_the_resource(run: Run, manager: FakeManager) -> None:
     assert run("describe", "web", "-o", "json").code == 1
     manager.add_workload("web")
-    assert run("describe", "web", "-o", "json").json == manager.workloads["web"]
+    shown = run("describe", "web", "-o", "json").json
+    assert WORKLOAD.load(shown) == WORKLOAD.load(manager.workloads["web"])
 
 
-def test_a_wrong_kind_is_a_usage_error(run: Run) -> None:
-    assert run("describe", "host", "local").code == 2
+def test_a_host_is_described_by_its_keys(run: Run, manager: FakeManager) -> None:
+    manager.hosts["local"] = {"host": "local", "seen_at": "2030-01-01T00:00:00Z", "version": "7"}
+    out = run("describe", "host", "local").out
+    assert out.startswith("host local\n  version ")
+
+
+@pytest.mark.parametrize("word", ["pod", "verification"])
+def test_a_wrong_kind_is_a_usage_error(run: Run, word: str) -> None:
+    assert run("describe", word, "local").code == 2
+
+
+def test_what_another_version_holds_says_so(run: Run, manager: FakeManager) -> None:
+    manager.add_workload("web")["spec"]["kind"] = "toaster"
+    ran = run("describe", "web")
+    assert (ran.code, ran.out) == (1, "")
+    assert "/kind" in ran.err
+    assert ran.err.endswith(
+        "error: the manager holds what this version cannot read; use the version that it has\n"
+    )
+    manager.workloads["web"]["sequence"] = "many"
+    assert "what this client cannot read" in run("describe", "web").err

@@ -12,9 +12,10 @@ import httpx2
 import pytest
 from tests.unit.cli.conftest import FakeManager
 
-from netpersona.cli.documents import load_documents, looks_like_file, one_document, resolve
+from netpersona.cli.connection import Settings
+from netpersona.cli.documents import load_documents, looks_like_file, one_document
 from netpersona.cli.errors import CliError
-from netpersona.cli.settings import Settings
+from netpersona.cli.personas import resolve
 from netpersona.kinds.persona import dump, presets
 
 
@@ -26,19 +27,19 @@ def good(tmp_path: Path) -> Path:
 
 
 def test_a_file_may_hold_several_documents(good: Path) -> None:
-    assert [d.persona.persona_id for d in load_documents([str(good)])] == ["one", "two"]
+    assert [d.name for d in load_documents([str(good)])] == ["one", "two"]
 
 
 @pytest.mark.usefixtures("good")
 def test_a_directory_stands_for_its_documents_in_order_of_name(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"persona_id": "zero"}')
     (tmp_path / "notes.txt").write_text("no persona")
-    assert [d.persona.persona_id for d in load_documents([str(tmp_path)])] == ["zero", "one", "two"]
+    assert [d.name for d in load_documents([str(tmp_path)])] == ["zero", "one", "two"]
 
 
 def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe(monkeypatch, io.BytesIO(b"persona_id: piped\n"))
-    assert load_documents(["-"])[0].persona.persona_id == "piped"
+    assert load_documents(["-"])[0].name == "piped"
 
 
 class Endless(io.RawIOBase):

@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.cli.conftest import FakeManager, Run
+from tests.unit.cli.conftest import FakeManager, Json, Run, assignment
+from tests.unit.cli.conftest import workload as resource
 
-ASSIGNMENT = {
-    "persona_id": "slow",
-    "persona_revision": 3,
-    "assigned_at": "2020-01-01T00:00:00Z",
-    "expires_at": None,
-}
+from netpersona.cli import force
+from netpersona.cli.errors import CliError
+from netpersona.client import Client
+from netpersona.kinds.workload import WORKLOAD, Workload
+
+ASSIGNMENT = assignment(assigned_at="2020-01-01T00:00:00Z")
 ALIVE = {"alive": True, "heartbeat_age_ns": 1000}
 DEAD = {"alive": False, "heartbeat_age_ns": 3_000_000_000}
 STOPPED = {"alive": False, "heartbeat_age_ns": None}
@@ -106,3 +107,61 @@ def test_status_exits_1_when_a_workload_is_in_error(
 ) -> None:
     worn.add_workload("web", status={"phase": phase, "message": "because", "applied_sequence": 0})
     assert run("status", "--server", "http://elsewhere:1").code == code
+
+
+def loaded(sequence: int, status: Json | None, **more: Any) -> Workload:
+    return WORKLOAD.load(resource("web", sequence=sequence, status=status, **more))
+
+
+ATTACHED = {"phase": "attached", "applied_sequence": 2}
+SEEN, BEHIND, UNSEEN = loaded(2, ATTACHED), loaded(3, ATTACHED), loaded(2, None)
+
+
+class Answers(Client):
+    """Gives one answer after the other, without a manager."""
+
+    def __init__(self, *answers: Workload) -> None:
+        self.left = list(answers)
+
+    def find(self, _kind: Any, _name: str) -> Any:
+        return self.left.pop(0)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(force, "POLL_S", 0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_polls_until_it_is_reached() -> None:
+    api = Answers(UNSEEN, SEEN, BEHIND)
+    assert force.poll(api, UNSEEN, force.is_seen, 60) == SEEN
+    assert api.left == [BEHIND]
+
+
+def test_asks_nothing_when_it_is_reached_already_or_without_patience() -> None:
+    assert force.poll(Answers(), SEEN, force.is_seen, 60) == SEEN
+    assert force.poll(Answers(), UNSEEN, force.is_seen, 0) == UNSEEN
+
+
+def test_what_is_applied_is_accepted() -> None:
+    force.require_applied(SEEN, 2)
+
+
+@pytest.mark.parametrize("workload", [BEHIND, UNSEEN])
+def test_what_is_not_applied_is_an_error_unless_nobody_waited(workload: Workload) -> None:
+    with pytest.raises(CliError, match="within 2 s"):
+        force.require_applied(workload, 2)
+    force.require_applied(workload, 0)
+
+
+MISSING = {"phase": "missing", "message": "no eth0", "applied_sequence": 2}
+
+
+def test_a_persona_on_an_interface_that_is_gone_is_an_error_with_the_reason() -> None:
+    with pytest.raises(CliError, match="missing: no eth0"):
+        force.require_applied(loaded(3, MISSING, assignment=assignment()), 2)
+
+
+def test_releasing_what_is_gone_is_no_error() -> None:
+    force.require_applied(loaded(3, MISSING), 2)

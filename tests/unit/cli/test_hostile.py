@@ -28,7 +28,7 @@ LINES = [
     (("verify", "web", "--probes", "0"), 2, "--probes': write 10 or more"),
     (("verify", "web", "--probes", "9" * 400), 2, "--probes': write 100000 or less"),
     (("presets", "x@1"), 1, "there is no preset named x@1; `netpersona presets` lists them"),
-    (("delete", "preset", "x"), 2, "presets come with netpersona and stay"),
+    (("delete", "preset", "x"), 2, "presets cannot be deleted; name a persona or a workload"),
     (("bogus\x1b[2J",), 2, "No such command 'bogus\\x1b[2J'"),
 ]
 

@@ -42,3 +42,10 @@ def test_a_reader_that_has_seen_enough_hears_nothing_of_a_defect(what: str) -> N
 def test_the_version_is_printed() -> None:
     done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"netpersona {version('netpersona')}\n")
+
+
+def test_no_command_is_late_because_of_what_others_need() -> None:
+    heavy = {"pydantic", "httpx2", "httptools", "ruamel", "rich", "pyroute2", "netpersona.datapath"}
+    script = f"import sys, netpersona.cli.app; print(sorted({heavy!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -8,6 +8,8 @@ import httpx2
 import pytest
 from tests.unit.cli.conftest import FakeManager, Run
 
+from netpersona.kinds.workload import WORKLOAD
+
 
 @pytest.fixture
 def two(tmp_path: Path) -> str:
@@ -88,7 +90,8 @@ def test_get_lists_and_follows_cursors(run: Run, manager: FakeManager) -> None:
 
 def test_get_of_one_prints_the_resource_itself(run: Run, manager: FakeManager) -> None:
     manager.add_workload("web")
-    assert run("get", "workload", "web", "-o", "json").json == manager.workloads["web"]
+    shown = run("get", "workload", "web", "-o", "json").json
+    assert WORKLOAD.load(shown) == WORKLOAD.load(manager.workloads["web"])
 
 
 def test_get_of_nothing_prints_nothing_on_stdout(run: Run) -> None:

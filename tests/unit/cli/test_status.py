@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.conftest import FakeManager, Run
+from tests.unit.cli.conftest import FakeManager, Run, assignment
 
 from netpersona.cli.status import lateness
 from netpersona.client import Unreachable
 from netpersona.datapath.processes import identify, write_pidfile
+from netpersona.kinds.host import HOST as HOST_KIND
 
 HOST = {
     "host": "local",
@@ -61,12 +62,7 @@ def test_all_running_exits_0_and_shows_lateness_and_workloads(
 def test_each_workload_shows_what_became_of_its_packets(run: Run, manager: FakeManager, running: str) -> None:
     manager.add_workload(
         "web",
-        assignment={
-            "persona_id": "slow",
-            "persona_revision": 3,
-            "assigned_at": "2020-01-01T00:00:00Z",
-            "expires_at": None,
-        },
+        assignment=assignment(assigned_at="2020-01-01T00:00:00Z"),
         status={
             "phase": "attached",
             "applied_sequence": 0,
@@ -105,7 +101,7 @@ def test_one_that_does_not_run_exits_1(run: Run, running: str) -> None:
 def test_json_holds_everything(run: Run, manager: FakeManager, running: str) -> None:
     manager.hosts["local"] = HOST
     data = run("status", "--run-dir", running, "-o", "json").json
-    assert data["hosts"] == [HOST]
+    assert [HOST_KIND.load(host) for host in data["hosts"]] == [HOST_KIND.load(HOST)]
     assert {process["process"]: process["pid"] for process in data["processes"]}["agent"] == os.getpid()
 
 

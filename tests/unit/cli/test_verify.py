@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
-from tests.unit.cli.conftest import FakeManager, Run
+from tests.unit.cli.conftest import FakeManager, Json, Run
 
 from netpersona.cli import verify
 
@@ -34,6 +34,7 @@ OPENING = {
     "high": None,
     "unit": "",
 }
+ASKED = {"workload_id": "web", "verification_id": "v1"}
 End = Callable[..., None]
 
 
@@ -106,7 +107,7 @@ def test_an_interrupt_cancels_it(
         raise KeyboardInterrupt
 
     answer("done", [HOLDS])
-    manager.answers["DELETE", f"{PATH}/v1"] = httpx2.Response(200, json={"state": state})
+    manager.answers["DELETE", f"{PATH}/v1"] = httpx2.Response(200, json={**ASKED, "state": state})
     monkeypatch.setattr(verify, "_wait", interrupted)
     ran = run("verify", "web")
     assert ran.code == 130
@@ -128,13 +129,13 @@ def test_a_statement_is_shown_in_words(run: Run, answer: End) -> None:
 
 def test_how_it_goes_is_told_once_each(run: Run, manager: FakeManager, answer: End) -> None:
     answer("done", [HOLDS])
-    stages = [
+    stages: list[Json] = [
         {"state": "pending", "position": 2},
         {"state": "pending", "position": 2},
         {"state": "running", "position": 0, "takes_s": 12.34},
         {"state": "done", "message": "", "rows": [HOLDS]},
     ]
-    manager.answers["GET", f"{PATH}/v1"] = [httpx2.Response(200, json=stage) for stage in stages]
+    manager.answers["GET", f"{PATH}/v1"] = [httpx2.Response(200, json={**ASKED, **stage}) for stage in stages]
     told = [line for line in run("verify", "web").err.splitlines() if "verifying web" in line]
     assert told == [
         "verifying web: asked the agent",

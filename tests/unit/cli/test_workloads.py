@@ -27,9 +27,12 @@ def test_a_namespace_makes_it_a_netns_workload(run: Run, manager: FakeManager) -
                 "kind": "netns",
                 "host": "local",
                 "netns": "web",
+                "container": None,
+                "domain": None,
                 "interface": "eth0",
                 "facing": "auto",
                 "allow_management": False,
+                "labelled": False,
             },
         )
     ]
@@ -126,3 +129,12 @@ def test_a_workload_that_is_nowhere_is_a_wrong_command(run: Run, manager: FakeMa
     assert ran.code == 2
     assert "--container" in ran.err
     assert manager.sent("POST") == []
+
+
+def test_what_is_no_workload_is_told_key_by_key_before_anything_is_asked(
+    run: Run, manager: FakeManager
+) -> None:
+    ran = run("workload", "add", "a b", "--interface", "a/b")
+    assert (ran.code, ran.out) == (1, "")
+    assert [line.split(":")[0] for line in ran.err.splitlines()] == ["/workload_id", "/interface", "error"]
+    assert manager.asked == []

@@ -27,9 +27,13 @@ from netpersona.client import (
     Denied,
     NotFound,
     Unreachable,
+    Unreadable,
 )
 from netpersona.client.address import Address, unreachable
 from netpersona.client.calls import path_of
+from netpersona.kinds.persona import Persona
+from netpersona.kinds.persona.kind import PERSONA
+from netpersona.kinds.workload import WORKLOAD
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 Story = Callable[..., Any]
@@ -40,7 +44,7 @@ def test_the_public_names_are_these() -> None:
     assert all(hasattr(netpersona.client, name) for name in netpersona.client.__all__)
     assert set(netpersona.client.__all__) == {
         "ApiError", "Assignment", "AsyncClient", "BadAddress", "BadName", "Call", "Client", "ClientError",
-        "Conflict", "Denied", "Event", "NotFound", "Unreachable",
+        "Conflict", "Denied", "Event", "NotFound", "Unreachable", "Unreadable",
     }  # fmt: skip
 
 
@@ -87,86 +91,111 @@ def refused(answer: Answer, method: str, *args: Any, **options: Any) -> ClientEr
     return caught.value
 
 
-def echo(request: httpx2.Request) -> httpx2.Response:
-    """Says what it was asked."""
-    body = json.loads(request.content) if request.content else None
-    match = request.headers.get("if-match")
-    path = request.url.raw_path.decode()
-    return httpx2.Response(200, json={"asked": f"{request.method} {path}", "body": body, "match": match})
+SLOW = Persona(persona_id="a", mtu=1400)
+BODY = {"persona_id": "a", "mtu": 1400}
+STORED = {"persona_id": "a", "revision": 3, "spec": BODY, "in_use_by": ["w"]}
+PLACE = {"kind": "netns", "netns": "w", "interface": "eth0"}
+HELD = {"workload_id": "w", "revision": 4, "spec": PLACE, "sequence": 2}
+ASKED = {"workload_id": "w", "verification_id": "v", "state": "pending"}
+LEASE = {"persona_id": "p", "persona_revision": 2, "ttl": "60s", "fallback": "q", "fallback_revision": 1}
 
 
 @pytest.mark.parametrize(
-    ("method", "args", "options", "asks", "body", "match"),
+    ("method", "args", "options", "asks", "body", "match", "answer"),
     [
-        ("get", ("personas", "a b"), {}, "GET /v1/personas/a%20b", None, None),
-        ("find", ("hosts", "h"), {}, "GET /v1/hosts/h", None, None),
-        ("revision", ("personas", "a", 2), {}, "GET /v1/personas/a/revisions/2", None, None),
-        ("create", ("personas", {"x": 1}), {}, "POST /v1/personas", {"x": 1}, None),
-        ("create", ("personas", {}), {"dry_run": True}, "POST /v1/personas?dry_run=1", {}, None),
-        ("replace", ("personas", "a", {}, 3), {}, "PUT /v1/personas/a", {}, '"3"'),
-        ("assign", ("w", Assignment("p")), {}, "PUT /v1/workloads/w/persona", {"persona_id": "p"}, None),
+        ("get", (PERSONA, "a b"), {}, "GET /v1/personas/a%20b", None, None, STORED),
+        ("find", (PERSONA, "a"), {}, "GET /v1/personas/a", None, None, STORED),
+        ("revision", (PERSONA, "a", 2), {}, "GET /v1/personas/a/revisions/2", None, None, STORED),
+        ("create", (PERSONA, "a", SLOW), {}, "POST /v1/personas", BODY, None, STORED),
+        ("replace", (PERSONA, "a", SLOW, 3), {}, "PUT /v1/personas/a", BODY, '"3"', STORED),
+        ("rehearse", (PERSONA, "a", SLOW), {}, "POST /v1/personas?dry_run=1", BODY, None, {}),
+        ("rehearse", (PERSONA, "a", SLOW, 3), {}, "PUT /v1/personas/a?dry_run=1", BODY, '"3"', {}),
+        ("delete", (PERSONA, "a"), {}, "DELETE /v1/personas/a", None, None, {}),
+        ("delete", (PERSONA, "a", 4), {}, "DELETE /v1/personas/a", None, '"4"', {}),
+        (
+            "assign",
+            ("w", Assignment("p")),
+            {},
+            "PUT /v1/workloads/w/persona",
+            {"persona_id": "p"},
+            None,
+            HELD,
+        ),
         (
             "assign",
             ("w", Assignment("p", 2, "60s", "q", 1)),
             {"wait_s": 0.5},
             "PUT /v1/workloads/w/persona?wait=0.5s",
-            {
-                "persona_id": "p",
-                "persona_revision": 2,
-                "ttl": "60s",
-                "fallback": "q",
-                "fallback_revision": 1,
-            },
+            LEASE,
             None,
+            HELD,
         ),
-        ("release", ("w",), {}, "DELETE /v1/workloads/w/persona", None, None),
-        ("rollback", ("w",), {"wait_s": 2.0}, "POST /v1/workloads/w/rollback?wait=2s", None, None),
-        ("verify", ("w",), {"probes": 9}, "POST /v1/workloads/w/verifications", {"probes": 9}, None),
-        ("verification", ("w", "v"), {}, "GET /v1/workloads/w/verifications/v", None, None),
-        ("cancel", ("w", "v"), {}, "DELETE /v1/workloads/w/verifications/v", None, None),
+        ("release", ("w",), {}, "DELETE /v1/workloads/w/persona", None, None, HELD),
+        ("rollback", ("w",), {"wait_s": 2.0}, "POST /v1/workloads/w/rollback?wait=2s", None, None, HELD),
+        ("verify", ("w",), {"probes": 9}, "POST /v1/workloads/w/verifications", {"probes": 9}, None, ASKED),
+        ("verification", ("w", "v"), {}, "GET /v1/workloads/w/verifications/v", None, None, ASKED),
+        ("cancel", ("w", "v"), {}, "DELETE /v1/workloads/w/verifications/v", None, None, ASKED),
     ],
 )
 def test_a_method_is_one_request(
-    method: str, args: tuple[Any, ...], options: dict[str, Any], asks: str, body: object, match: str | None
+    method: str,
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+    asks: str,
+    body: object,
+    match: str | None,
+    answer: dict[str, Any],
 ) -> None:
-    assert asked(echo, method, *args, **options) == {"asked": asks, "body": body, "match": match}
+    seen: list[tuple[str, object, str | None]] = []
+
+    def answered(request: httpx2.Request) -> httpx2.Response:
+        sent = json.loads(request.content) if request.content else None
+        line = f"{request.method} {request.url.raw_path.decode()}"
+        seen.append((line, sent, request.headers.get("if-match")))
+        return httpx2.Response(200, json=answer)
+
+    result = asked(answered, method, *args, **options)
+    assert seen == [(asks, body, match)] * 2
+    assert (result.kind.load(answer) if result else None) == result
+    assert bool(result) == bool(answer)
 
 
-def test_a_deletion_names_the_revision_that_was_seen() -> None:
-    seen: list[httpx2.Request] = []
+def test_what_is_got_is_typed() -> None:
+    persona = asked(lambda _: httpx2.Response(200, json=STORED), "get", PERSONA, "a")
+    assert (persona.spec, persona.revision, persona.state.in_use_by) == (SLOW, 3, ("w",))
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        seen.append(request)
-        return httpx2.Response(204)
 
-    asked(answer, "delete", "personas", "a", 4)
-    assert {(r.method, r.url.path, r.headers["if-match"]) for r in seen} == {
-        ("DELETE", "/v1/personas/a", '"4"')
-    }
+@pytest.mark.parametrize(
+    "answer", [{}, {"persona_id": "a"}, {**STORED, "in_use_by": 7}, {**STORED, "revision": "x"}]
+)
+def test_what_another_version_says_is_told(answer: dict[str, Any]) -> None:
+    said = refused(lambda _: httpx2.Response(200, json=answer), "get", PERSONA, "a")
+    assert isinstance(said, Unreadable)
+    assert said.remedy
 
 
 def test_a_collection_is_read_page_by_page() -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
-        more = (
-            {"items": [1], "continue": "a&b"} if not request.url.query else {"items": [2], "continue": None}
-        )
+        first = {"items": [STORED], "continue": "a&b"}
+        last = {"items": [{**STORED, "persona_id": "b"}], "continue": None}
         assert request.url.query in (b"", b"continue=a%26b")
-        return httpx2.Response(200, json=more)
+        return httpx2.Response(200, json=last if request.url.query else first)
 
-    assert asked(answer, "all", "personas") == [1, 2]
+    assert [persona.name for persona in asked(answer, "all", PERSONA)] == ["a", "b"]
+
+
+def nothing(_: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(404, json={"detail": "there is no persona a"})
 
 
 def test_what_is_not_there_is_none_for_find_and_an_error_for_get() -> None:
-    def nothing(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(404, json={"detail": "there is no persona a"})
-
-    assert asked(nothing, "find", "personas", "a") is None
-    assert isinstance(refused(nothing, "get", "personas", "a"), NotFound)
+    assert asked(nothing, "find", PERSONA, "a") is None
+    assert isinstance(refused(nothing, "get", PERSONA, "a"), NotFound)
 
 
 @pytest.mark.parametrize("status", [409, 412])
 def test_what_changed_meanwhile_is_a_conflict(status: int) -> None:
-    said = refused(lambda _: httpx2.Response(status), "replace", "personas", "a", {}, 3)
+    said = refused(lambda _: httpx2.Response(status), "replace", PERSONA, "a", SLOW, 3)
     assert isinstance(said, Conflict)
 
 
@@ -174,27 +203,27 @@ def test_what_changed_meanwhile_is_a_conflict(status: int) -> None:
     ("status", "later"), [(401, False), (422, False), (410, True), (429, True), (503, True)]
 )
 def test_an_error_says_whether_to_ask_again(status: int, later: bool) -> None:
-    said = refused(lambda _: httpx2.Response(status), "all", "personas")
+    said = refused(lambda _: httpx2.Response(status), "all", PERSONA)
     assert isinstance(said, ApiError)
     assert (said.status, said.is_temporary) == (status, later)
 
 
 @pytest.mark.parametrize("text", ["", "<html>no</html>", "[1]", "nul"])
 def test_an_error_that_is_no_json_is_still_an_api_error(text: str) -> None:
-    said = refused(lambda _: httpx2.Response(502, text=text), "all", "personas")
+    said = refused(lambda _: httpx2.Response(502, text=text), "all", PERSONA)
     assert said.message == "the manager answered 502"
 
 
 def test_a_refusal_carries_place_and_remedy() -> None:
     error = {"pointer": "/mtu", "detail": "20 is too small", "remedy": "write 68 or more"}
     problem = {"detail": "20 is too small", "errors": [error]}
-    said = refused(lambda _: httpx2.Response(422, json=problem), "create", "personas", {})
+    said = refused(lambda _: httpx2.Response(422, json=problem), "create", PERSONA, "a", SLOW)
     assert (said.message, said.remedy, said.details) == ("/mtu: 20 is too small", "write 68 or more", ())
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a\nb"])
 def test_a_name_that_leads_elsewhere_is_not_asked_for(name: str) -> None:
-    assert isinstance(refused(echo, "get", "personas", name), BadName)
+    assert isinstance(refused(nothing, "get", PERSONA, name), BadName)
 
 
 def test_a_name_is_quoted_into_its_path() -> None:
@@ -208,7 +237,7 @@ def test_failures_of_the_connection_are_one_clear_line(error: Exception) -> None
     def fail(_: httpx2.Request) -> httpx2.Response:
         raise error
 
-    said = refused(fail, "all", "personas")
+    said = refused(fail, "all", PERSONA)
     assert isinstance(said, Unreachable)
     assert said.remedy
 
@@ -221,7 +250,7 @@ def test_the_token_goes_with_every_request() -> None:
         return httpx2.Response(200, json={"items": []})
 
     with Client("http://h:1", "s3cret", transport=httpx2.MockTransport(answer)) as client:
-        client.all("personas")
+        client.all(PERSONA)
     assert seen == ["Bearer s3cret"]
 
 
@@ -242,7 +271,7 @@ def test_a_closed_tcp_port_says_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with Client(f"http://127.0.0.1:{port}") as client, pytest.raises(Unreachable, match="nothing listens"):
-        client.all("personas")
+        client.all(PERSONA)
 
 
 def test_a_socket_one_may_not_open_is_denied() -> None:
@@ -288,13 +317,13 @@ def plain() -> Iterator[int]:
 
 def test_https_to_what_speaks_http_is_said(plain: int) -> None:
     with Client(f"https://127.0.0.1:{plain}") as client, pytest.raises(Unreachable, match="not speak https"):
-        client.all("hosts")
+        client.all(PERSONA)
 
 
 def test_an_asynchronous_watch_of_what_speaks_no_https_is_said(plain: int) -> None:
     async def story() -> None:
         async with AsyncClient(f"https://127.0.0.1:{plain}") as client:
-            await anext(client.watch("workloads"))
+            await anext(client.watch(WORKLOAD))
 
     with pytest.raises(Unreachable):
         asyncio.run(story())

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from netpersona.client import ApiError, AsyncClient, ClientError, Unreachable, stream
+from netpersona.kinds.workload import WORKLOAD
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 ADDED = b'{"type": "ADDED", "object": {"workload_id": "web"}}\n'
@@ -53,7 +54,7 @@ def events(path: Path, *pieces: bytes, asked: list[bytes] | None = None) -> tupl
         types: list[str] = []
         async with AsyncClient(address, "secret") as manager:
             try:
-                async for event in manager.watch("workloads", host="a b"):
+                async for event in manager.watch(WORKLOAD, host="a b"):
                     types.append(event.type)
             except ClientError as error:
                 return types, error
@@ -103,7 +104,7 @@ def test_what_is_no_watch_is_unreachable(tmp_path: Path, said: bytes) -> None:
 def test_nobody_there_is_unreachable(tmp_path: Path) -> None:
     async def story() -> None:
         async with AsyncClient(f"unix:{tmp_path / 'none.sock'}") as manager:
-            await anext(manager.watch("workloads"))
+            await anext(manager.watch(WORKLOAD))
 
     with pytest.raises(Unreachable, match="not running"):
         asyncio.run(story())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +12,8 @@ import pytest
 from tests.unit.kinds.label import LABEL
 
 from netpersona.kinds.errors import InvalidDocument
-from netpersona.kinds.kind import Kind, Resource
-from netpersona.kinds.registry import KINDS, kind_of
+from netpersona.kinds.kind import WRITTEN, Kind, Resource
+from netpersona.kinds.registry import HOMES, KINDS, kind_of, recognised
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 MOMENT = "2029-12-31T23:00:00.000000Z"
@@ -118,3 +120,49 @@ def test_a_report_takes_nobody_elses_name() -> None:
     assert host is not None
     resource = Resource(host, "mine", {"host": "yours", "seen_at": "never"}, host.state(seen_at=MOMENT))
     assert (host.dump(resource)["host"], host.dump(resource)["seen_at"]) == ("mine", MOMENT)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.noun)
+def test_what_is_known_without_its_module_is_what_it_declares(kind: Kind[Any, Any]) -> None:
+    home = HOMES[kind.noun]
+    assert (home.plural, home.within) == (kind.plural, kind.within or "")
+    assert home.is_written == (kind.verbs == WRITTEN)
+    assert not home.is_written or kind.id_key == f"{kind.noun}_id"
+
+
+def test_no_kind_is_loaded_before_it_is_asked_for() -> None:
+    script = "import sys, netpersona.kinds.registry; print('pydantic' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("document", "noun", "rest"),
+    [
+        ({"persona_id": "a"}, "persona", {"persona_id": "a"}),
+        ({"name": "a"}, "persona", {"name": "a"}),
+        ("text", "persona", "text"),
+        ({"kind": "persona", "mtu": 1}, "persona", {"mtu": 1}),
+        ({"workload_id": "a", "kind": "vm"}, "workload", {"workload_id": "a", "kind": "vm"}),
+    ],
+)
+def test_a_document_is_known_by_the_key_of_its_name_or_says_its_kind(
+    document: object, noun: str, rest: object
+) -> None:
+    kind, found = recognised(document)
+    assert (kind.noun, found) == (noun, rest)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"kind": "persno"}, "/kind: there is no kind persno; write persona"),
+        ({"kind": 7}, "/kind: there is no kind 7; write persona or workload"),
+        ({"kind": ["x"], "name": "a"}, "/kind: there is no kind ['x']; write persona or workload"),
+        ({"kind": "host", "host": "a"}, "/kind: nobody writes a host; write a persona or workload"),
+    ],
+)
+def test_a_kind_that_nobody_writes_is_refused(document: object, said: str) -> None:
+    with pytest.raises(InvalidDocument) as refused:
+        recognised(document)
+    assert [str(problem) for problem in refused.value.problems] == [said]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from netpersona.kinds.errors import KeyPath, PersonaError, Problem, pointer
-from netpersona.kinds.persona.model import PERSONA_ID, Persona, from_origin
+from netpersona.kinds.persona.model import Persona, from_origin
 from netpersona.kinds.persona.problems import problems_of
 from netpersona.kinds.persona.spellings import translate
 from netpersona.kinds.units import shown
@@ -60,8 +59,3 @@ def _placed(path: KeyPath, problem: Problem, source: str | None, locate: Locate 
 def to_mapping(persona: Persona) -> dict[str, Any]:
     """The canonical document, JSON-able; keys at their default are left out."""
     return persona.model_dump(mode="json", exclude_defaults=True)
-
-
-def is_persona_id(text: str) -> bool:
-    """Whether a text can name a persona."""
-    return re.fullmatch(PERSONA_ID, text) is not None

@@ -1,12 +1,16 @@
-"""Durations on the command line, in the units of the persona document (`2s`, `10ms`)."""
+"""Options and arguments that several commands take."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
+
+from netpersona.cli import completion
 
 
 def seconds(text: str) -> float:
-    """Raises typer.BadParameter, which exits 2 and says what to write."""
+    """Of a duration as documents write it (`2s`). Raises typer.BadParameter: exit 2, with what to write."""
     from netpersona.kinds.errors import Refused
     from netpersona.kinds.units import Duration
 
@@ -32,3 +36,10 @@ def lifetime(text: str | None) -> str | None:
         return text if text is None else str(Lifetime.parse(text))
     except Refused as error:
         raise typer.BadParameter(f"{error.message}; {error.remedy}") from error
+
+
+WorkloadName = Annotated[str, typer.Argument(metavar="WORKLOAD", autocompletion=completion.workloads)]
+Wait = Annotated[
+    str,
+    typer.Option(metavar="DURATION", callback=duration, help="How long the agent may take; 0s: do not wait."),
+]

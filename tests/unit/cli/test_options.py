@@ -1,11 +1,11 @@
-"""Durations on the command line."""
+"""Options that several commands take: durations."""
 
 from __future__ import annotations
 
 import pytest
 import typer
 
-from netpersona.cli.durations import duration, lifetime, seconds
+from netpersona.cli.options import duration, lifetime, seconds
 
 
 @pytest.mark.parametrize(("text", "value"), [("2s", 2.0), ("10ms", 0.01), ("0s", 0.0), ("1min", 60.0)])
