@@ -16,6 +16,9 @@ from typer.main import get_command
 
 from netpersona.cli.app import app
 from netpersona.control.examples import NAMES
+from netpersona.kinds import registry, yaml_format
+from netpersona.kinds.kind import Kind
+from netpersona.kinds.persona import Persona
 from netpersona.kinds.persona.reference import reference as persona_page
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -125,7 +128,41 @@ def _option(option: Any) -> str:
     return f"| `{_cell(', '.join(option.opts) + value)}` | {_cell(shown)} | {_cell(about)} |"
 
 
-PAGES = {"persona.md": persona_page, "api.md": api_page, "cli.md": cli_page}
+def kinds_page() -> str:
+    """Every kind with its keys and an example; personas have a page of their own."""
+    lines = [NOTE, "# Kinds", "", "What the manager holds; `netpersona get PLURAL` lists it."]
+    for kind in registry.KINDS:
+        written = "written by people" if kind.verbs else "told by the product"
+        lines += ["", f"## {kind.noun}", "", f"{kind.doc} `/v1/{_path(kind)}`; {written}.", ""]
+        lines += ["[Its page](persona.md) has its keys."] if kind.spec is Persona else _keys(kind)
+    return "\n".join(lines) + "\n"
+
+
+def _path(kind: Kind[Any, Any]) -> str:
+    return f"{registry.kind_named(kind.within).plural}/{{id}}/{kind.plural}" if kind.within else kind.plural
+
+
+def _keys(kind: Kind[Any, Any]) -> list[str]:
+    """A table of the keys of its documents, and a document."""
+    schema = kind.spec.model_json_schema()
+    rows = [f"| `{kind.id_key}` | required | Its name |"]
+    for key, field in schema["properties"].items():
+        default = "required" if key in schema.get("required", ()) else _shown(field.get("default"))
+        rows.append(f"| `{key}` | {default} | {_cell(_meaning(field))} |")
+    example = yaml_format.write(dict(kind.example)).rstrip("\n")
+    return ["| key | default | meaning |", "|---|---|---|", *rows, "", "```yaml", example, "```"]
+
+
+def _meaning(field: Mapping[str, Any]) -> str:
+    choices = f"One of {', '.join(field['enum'])}" if "enum" in field else ""
+    return ". ".join(part for part in (field.get("description", ""), choices) if part)
+
+
+def _shown(value: Any) -> str:
+    return "" if value in (None, "", {}, []) else f"`{json.dumps(value)}`"
+
+
+PAGES = {"persona.md": persona_page, "kinds.md": kinds_page, "api.md": api_page, "cli.md": cli_page}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

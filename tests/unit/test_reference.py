@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from lab import reference
 
+from netpersona.kinds import registry
+
 
 def test_the_pages_are_up_to_date() -> None:
     assert reference.main(["--check"]) == 0, "run `make docs`"
@@ -34,3 +36,16 @@ def test_a_stale_page_is_told(
 )
 def test_the_command_page_shows_arguments_and_options(line: str) -> None:
     assert line in reference.cli_page().splitlines()
+
+
+def test_a_kind_that_is_declared_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.HOMES, "label", registry.Home("labels", "tests.unit.kinds.label:LABEL"))
+    page = reference.kinds_page()
+    for line in (
+        "## label",
+        "A text to remember. `/v1/labels`; written by people.",
+        "| `label_id` | required | Its name |",
+        "text: to be remembered",
+    ):
+        assert line in page.splitlines()
+    assert "`netns`" in page
