@@ -21,7 +21,9 @@ PAUSES_S = (0.1, 0.5, 2.0, 5.0)
 class Event:
     """A line of a watch. `type`: ADDED, MODIFIED, DELETED, STATUS, VERIFY or BOOKMARK.
 
-    A BOOKMARK has no object: what came before it is all there was at `revision`.
+    A BOOKMARK has no object: what came before it is all there was at `revision`. What is told to one host
+    (`kinds/wanted.py`) also has DOCUMENT, which later lines name by its digest, and FORGET, from which on
+    none does.
     """
 
     type: str
