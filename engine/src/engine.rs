@@ -13,19 +13,19 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::buffer::{Buffer, Intake, Pool};
-use crate::clock::{run_first, Clock, Monotonic, Sleeper};
-use crate::fragment::{fit, Fitted};
 use crate::frame::{self, Frame, Head};
 use crate::histogram::Histogram;
-use crate::icmp;
-use crate::layout::{DetourHeader, EngineStats, LaneStats, DETOUR_TOO_BIG, HEARTBEAT_NS};
 use crate::memory::{Memory, MAX_LANES};
 use crate::pace::{Pace, Patience};
-use crate::packet::Packet;
-use crate::tap::{Port, Tap};
-use crate::wakeup::Wakeups;
 use crate::way::Way;
+use netpersona_emulate::packet::Packet;
+use netpersona_layout::{DetourHeader, EngineStats, LaneStats, DETOUR_TOO_BIG, HEARTBEAT_NS};
+use netpersona_port::buffer::{Buffer, Intake, Pool};
+use netpersona_port::clock::{run_first, Clock, Monotonic, Sleeper};
+use netpersona_port::tap::{Port, Tap};
+use netpersona_port::wakeup::Wakeups;
+use netpersona_wire::fragment::{fit, Fitted};
+use netpersona_wire::icmp;
 
 /// Packets read before any is written: bounds how long departures and the heartbeat wait for reads.
 const READS: usize = 16;

@@ -7,15 +7,15 @@
 
 use std::rc::Rc;
 
-use crate::buffer::{Buffer, Pool};
-use crate::checksum;
-use crate::gso::{Slice, Superpacket, MAX_HEADERS};
-use crate::layout::{
+use netpersona_emulate::packet::Packet;
+use netpersona_layout::{
     DetourHeader, DETOUR_PROBE, DETOUR_VLAN, DETOUR_VLAN_AD, ETHERTYPE_DETOUR, MAX_ATTACHMENTS,
     TAG_PROBE,
 };
-use crate::packet::Packet;
-use crate::vnet::{GsoType, PartialChecksum, VnetHeader, VNET_HEADER};
+use netpersona_port::buffer::{Buffer, Pool};
+use netpersona_wire::checksum;
+use netpersona_wire::gso::{Slice, Superpacket, MAX_HEADERS};
+use netpersona_wire::vnet::{GsoType, PartialChecksum, VnetHeader, VNET_HEADER};
 
 const DETOUR: usize = size_of::<DetourHeader>();
 const MACS: usize = 12;
@@ -395,7 +395,7 @@ impl Packet for Frame {
 pub(crate) mod testing {
     //! What the TAP gives, put together.
     use super::*;
-    use crate::gso::testing::Recipe;
+    use netpersona_wire::gso::testing::Recipe;
 
     pub(crate) fn detour(attachment: u16, direction: u8) -> DetourHeader {
         DetourHeader {

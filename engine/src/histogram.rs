@@ -1,6 +1,6 @@
 //! How late packets left, in buckets of powers of two.
 
-use crate::layout::LATENESS_BUCKETS;
+use netpersona_layout::LATENESS_BUCKETS;
 
 /// Bucket `i` counts lateness below 2^i ns and not below 2^(i-1); bucket 0
 /// counts what was not late, the last one everything longer.

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 use bytemuck::Pod;
 
-use crate::bindings::{self, Word};
-use crate::layout::{
+use netpersona_layout::bindings::{self, Word};
+use netpersona_layout::pins::Pins;
+use netpersona_layout::shm::Shared;
+use netpersona_layout::{
     Binding, Conditions, EngineState, EngineStats, LaneShared, LaneStats, Policy, MAX_ATTACHMENTS,
     MAX_SLOTS, POLICY_FAIL_CLOSED,
 };
-use crate::shm::Shared;
-use netpersona_layout::pins::Pins;
 
 /// Lanes there can be: one per attachment and direction.
 pub const MAX_LANES: usize = MAX_ATTACHMENTS * 2;

@@ -3,17 +3,17 @@
 use std::io::{stderr, Write};
 use std::rc::Rc;
 
-use crate::bindings::is_newer;
-use crate::buffer::Buffer;
 use crate::frame::Frame;
-use crate::icmp::AnswerLimit;
-use crate::lane::{Lane, LaneOptions};
-use crate::layout::{DetourHeader, LaneStats, LANE_QUIET_NS};
 use crate::ledger::Ledger;
 use crate::memory::Memory;
-use crate::packet::Class;
-use crate::plan::LinkPlan;
-use crate::rng;
+use netpersona_emulate::lane::{Lane, LaneOptions};
+use netpersona_emulate::packet::Class;
+use netpersona_emulate::plan::LinkPlan;
+use netpersona_emulate::rng;
+use netpersona_layout::bindings::is_newer;
+use netpersona_layout::{DetourHeader, LaneStats, LANE_QUIET_NS};
+use netpersona_port::buffer::Buffer;
+use netpersona_wire::icmp::AnswerLimit;
 
 /// What a slot says about one direction, under the binding word that named it.
 #[derive(Debug)]

@@ -4,11 +4,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use netpersona_engine::buffer::Pool;
-use netpersona_engine::fragment::fit;
+use netpersona_port::buffer::Pool;
+use netpersona_wire::fragment::fit;
 use netpersona_engine::frame::{parse, Frame, Head};
-use netpersona_engine::icmp::too_big;
-use netpersona_engine::packet::Packet;
+use netpersona_wire::icmp::too_big;
+use netpersona_emulate::packet::Packet;
 
 fuzz_target!(|bytes: &[u8]| {
     // The largest packet that a TAP gives; a longer one is never read.

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::Engine;
-use crate::clock::Clock;
-use crate::tap::Port;
+use netpersona_port::clock::Clock;
+use netpersona_port::tap::Port;
 
 /// Longest that it goes on for packets that keep their time.
 const DRAIN_NS: u64 = 500_000_000;

@@ -1,14 +1,14 @@
 //! The loop over a port and a clock of the test's own.
 
 use super::*;
-use crate::bindings::Word;
-use crate::clock::testing::ManualClock;
 use crate::frame::testing::{detour, from_tap, plain_vnet, superpacket};
-use crate::gso::testing::{checksums_hold, segmented, Recipe};
-use crate::layout::{
+use netpersona_layout::bindings::Word;
+use netpersona_layout::{
     Conditions, DETOUR_PASS, IN_FLIGHT_DRAIN, IN_FLIGHT_FLUSH, LINK_ACTIVE, QUEUE_DEFAULT,
 };
-use crate::vnet::VNET_HEADER;
+use netpersona_port::clock::testing::ManualClock;
+use netpersona_wire::gso::testing::{checksums_hold, segmented, Recipe};
+use netpersona_wire::vnet::VNET_HEADER;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
@@ -83,7 +83,7 @@ impl Bench {
         memory.attach(3, 17);
         install(&memory, DELAYED, |c| c.link[0].delay.constant_ns = 10 * MS);
         install(&memory, LOSSY, |c| {
-            (c.link[0].loss.model, c.link[0].loss.p[0]) = (crate::layout::LOSS_BERNOULLI, 1.0);
+            (c.link[0].loss.model, c.link[0].loss.p[0]) = (netpersona_layout::LOSS_BERNOULLI, 1.0);
         });
         install(&memory, NARROW, |c| c.mtu = 600);
         let port = FakePort::default();

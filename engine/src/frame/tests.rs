@@ -2,7 +2,7 @@
 
 use super::testing::*;
 use super::*;
-use crate::gso::testing::{checksums_hold, recipes, segmented, Recipe};
+use netpersona_wire::gso::testing::{checksums_hold, recipes, segmented, Recipe};
 use proptest::prelude::*;
 
 const ARP: [u8; 42] = {

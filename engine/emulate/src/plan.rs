@@ -5,9 +5,9 @@ use std::fmt;
 use crate::bucket::Rate;
 use crate::chance::Chance;
 use crate::delay::{DelayModel, Quantiles};
-use crate::layout;
 use crate::loss::{FourState, GilbertElliott, LossModel};
 use crate::packet::Class;
+use netpersona_layout as layout;
 
 /// Longest delay a plan accepts.
 pub const MAX_DELAY_NS: u64 = 3_600_000_000_000;

@@ -5,14 +5,14 @@
 
 use std::rc::Rc;
 
-use crate::bindings::is_newer;
 use crate::judge::{Judge, Piece, Wait};
-use crate::layout::LaneStats;
 use crate::packet::{Class, Packet};
 use crate::pipe::Pipe;
 use crate::plan::{InFlight, LinkPlan, QueuePlan};
 use crate::rng;
 use crate::unit::{Share, Unit};
+use netpersona_layout::bindings::is_newer;
+use netpersona_layout::LaneStats;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LaneOptions {

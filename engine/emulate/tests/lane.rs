@@ -5,10 +5,10 @@ mod support;
 use std::rc::Rc;
 
 use bytemuck::Zeroable;
-use netpersona_engine::lane::{Lane, LaneOptions};
-use netpersona_engine::layout::{self, Conditions, DelayPoint, Link};
-use netpersona_engine::packet::Class;
-use netpersona_engine::plan::{LinkPlan, PlanError};
+use netpersona_emulate::lane::{Lane, LaneOptions};
+use netpersona_emulate::packet::Class;
+use netpersona_emulate::plan::{LinkPlan, PlanError};
+use netpersona_layout::{self as layout, Conditions, DelayPoint, Link};
 use support::{conditions, lane, link, plan, poll, Parcel, DEFAULT, MILLISECOND, SECOND};
 
 fn delayed(ms: u64) -> Rc<LinkPlan> {

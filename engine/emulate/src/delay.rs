@@ -6,8 +6,8 @@
 
 use libm::{cos, erfc, exp, log, pow, sqrt};
 
-use crate::layout::DelayPoint;
 use crate::rng::{self, Stream};
+use netpersona_layout::DelayPoint;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum DelayModel {

@@ -7,10 +7,10 @@ pub mod statistics;
 use std::rc::Rc;
 
 use bytemuck::Zeroable;
-use netpersona_engine::lane::{Lane, LaneOptions};
-use netpersona_engine::layout::{self, Conditions, Link};
-use netpersona_engine::packet::{Class, Packet};
-use netpersona_engine::plan::LinkPlan;
+use netpersona_emulate::lane::{Lane, LaneOptions};
+use netpersona_emulate::packet::{Class, Packet};
+use netpersona_emulate::plan::LinkPlan;
+use netpersona_layout::{self as layout, Conditions, Link};
 
 pub const DEFAULT: Class = Class {
     queue: layout::QUEUE_DEFAULT,

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytemuck::bytes_of_mut;
-use netpersona_engine::lane::Lane;
-use netpersona_engine::layout::{self, Conditions, Queue};
-use netpersona_engine::packet::Class;
-use netpersona_engine::plan::{InFlight, LinkPlan};
+use netpersona_emulate::lane::Lane;
+use netpersona_emulate::packet::Class;
+use netpersona_emulate::plan::{InFlight, LinkPlan};
+use netpersona_layout::{self as layout, Conditions, Queue};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{conditions, distributions, lane, plan, poll, Left, Parcel, DEFAULT, MILLISECOND};

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use crate::vnet::VNET_HEADER;
+use netpersona_wire::vnet::VNET_HEADER;
 
 // include/uapi/linux/if_tun.h; the USO bits are of Linux 6.2.
 const TUN_F_CSUM: libc::c_ulong = 0x01;

@@ -23,7 +23,7 @@ pub struct Monotonic;
 
 impl Clock for Monotonic {
     fn now(&self) -> u64 {
-        crate::shm::now_ns()
+        netpersona_layout::shm::now_ns()
     }
 }
 
@@ -92,7 +92,7 @@ impl Sleeper {
 
     fn arm(&mut self, deadline: u64) -> io::Result<()> {
         // A timer that waits for this very moment need not be set again, unless it went off.
-        if self.armed == deadline && crate::shm::now_ns() < deadline {
+        if self.armed == deadline && netpersona_layout::shm::now_ns() < deadline {
             return Ok(());
         }
         let setting = libc::itimerspec {
@@ -145,18 +145,18 @@ fn owned(fd: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-#[cfg(test)]
-pub(crate) mod testing {
+#[cfg(any(test, feature = "testing"))]
+pub mod testing {
     use super::Clock;
     use std::cell::Cell;
     use std::rc::Rc;
 
     /// A clock that stands until it is moved. Clones share it.
     #[derive(Clone, Debug, Default)]
-    pub(crate) struct ManualClock(Rc<Cell<u64>>);
+    pub struct ManualClock(Rc<Cell<u64>>);
 
     impl ManualClock {
-        pub(crate) fn set(&self, now: u64) {
+        pub fn set(&self, now: u64) {
             self.0.set(now);
         }
     }

@@ -21,7 +21,7 @@ fn ones_sum(bytes: &[u8]) -> u64 {
         .sum()
 }
 
-pub(crate) fn folded(sum: u64) -> u16 {
+pub fn folded(sum: u64) -> u16 {
     (sum % 0xffff) as u16
 }
 
@@ -42,7 +42,7 @@ fn ip_at(frame: &[u8]) -> usize {
 }
 
 /// Whether all checksums of an Ethernet frame are right.
-pub(crate) fn checksums_hold(frame: &[u8]) -> bool {
+pub fn checksums_hold(frame: &[u8]) -> bool {
     let ip = &frame[ip_at(frame)..];
     let (addresses, l4, protocol) = match ip[0] >> 4 {
         4 => (&ip[12..20], usize::from(ip[0] & 15) * 4, ip[9]),
@@ -63,7 +63,7 @@ fn transport_v6(ip: &[u8]) -> (usize, u8) {
 }
 
 /// Software segmentation of what was written to the TAP: the frames on the wire.
-pub(crate) fn segmented(written: &[u8]) -> Vec<Vec<u8>> {
+pub fn segmented(written: &[u8]) -> Vec<Vec<u8>> {
     let native = |at: usize| usize::from(u16::from_ne_bytes([written[at], written[at + 1]]));
     let frame = &written[VNET_HEADER..];
     let needs_checksum = written[0] & 1 != 0;
@@ -140,7 +140,7 @@ fn finish(mut frame: Vec<u8>, partial: Option<(usize, usize)>) -> Vec<u8> {
 
 /// What a superpacket is made of.
 #[derive(Clone, Debug)]
-pub(crate) struct Recipe {
+pub struct Recipe {
     pub v6: bool,
     pub udp: bool,
     /// IPv4 options or an IPv6 destination options header.
@@ -155,7 +155,7 @@ pub(crate) struct Recipe {
     pub payload: Vec<u8>,
 }
 
-pub(crate) fn recipes() -> impl Strategy<Value = Recipe> {
+pub fn recipes() -> impl Strategy<Value = Recipe> {
     let payload = (1usize..9, 100u16..1400).prop_flat_map(|(segments, mss)| {
         let most = segments * usize::from(mss);
         (
@@ -191,7 +191,7 @@ pub(crate) fn recipes() -> impl Strategy<Value = Recipe> {
 
 impl Recipe {
     /// The Ethernet frame, its partial checksum, and where that starts.
-    pub(crate) fn frame(&self) -> (Vec<u8>, usize) {
+    pub fn frame(&self) -> (Vec<u8>, usize) {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
         if self.tagged {
             frame.extend([0x81, 0x00, 0x00, 0x07]);
@@ -210,7 +210,7 @@ impl Recipe {
         (frame, start)
     }
 
-    pub(crate) fn gso_type(&self) -> u8 {
+    pub fn gso_type(&self) -> u8 {
         let kind = if self.udp {
             5
         } else if self.v6 {
@@ -221,7 +221,7 @@ impl Recipe {
         kind | if self.ecn { 0x80 } else { 0 }
     }
 
-    pub(crate) fn checksum_offset(&self) -> u16 {
+    pub fn checksum_offset(&self) -> u16 {
         if self.udp {
             6
         } else {

@@ -4,8 +4,8 @@ mod support;
 
 use std::rc::Rc;
 
-use netpersona_engine::layout::{self, Chance, Link};
-use netpersona_engine::plan::LinkPlan;
+use netpersona_emulate::plan::LinkPlan;
+use netpersona_layout::{self as layout, Chance, Link};
 use support::distributions::{normal, pareto, uniform, Distribution};
 use support::statistics::*;
 use support::{link, send, SECOND};

@@ -1,7 +1,7 @@
 //! Delay tables as the compiler of personas makes them, beside their exact F.
 
 use libm::{cos, pow, sqrt};
-use netpersona_engine::layout::{Delay, DelayPoint, DELAY_POINTS};
+use netpersona_layout::{Delay, DelayPoint, DELAY_POINTS};
 
 use super::statistics::normal_cdf;
 

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::layout::MAX_QUEUES;
 use crate::packet::Packet;
 use crate::unit::Unit;
+use netpersona_layout::MAX_QUEUES;
 
 /// An emptied queue gives back room for more units than this.
 const KEPT_CAPACITY: usize = 256;
