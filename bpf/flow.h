@@ -3,7 +3,7 @@
 #ifndef NETPERSONA_FLOW_H
 #define NETPERSONA_FLOW_H
 
-#include "judge.h"
+#include "filter.h"
 
 #define NP_SECOND 1000000000ULL
 
@@ -37,7 +37,7 @@ struct np_flow_key {
 struct np_flow {
 	__u64 last_ns;
 	/* generation << 32 | verdict: one word, because around a switch two CPUs
-	 * judge a flow under two generations, and their verdicts must not mix */
+	 * filter a flow under two generations, and their verdicts must not mix */
 	__u64 decided;
 	__u32 origin; /* who opened it: NP_EGRESS or NP_INGRESS */
 	__u32 tcp;    /* NP_TCP_* above */
@@ -107,7 +107,7 @@ static __always_inline int np_is_opening_syn(const struct np_packet *packet)
 
 /* Who opened a flow that is first seen with this packet. TCP in its middle:
  * ARCHITECTURE.md, end of "Order of judgement". A SYN-ACK says it itself, but
- * is believed only where that gives the profile more to judge. */
+ * is believed only where that gives the profile more to decide. */
 static __always_inline __u32 np_opener(const struct np_packet *packet, __u32 direction)
 {
 	if (packet->protocol != IPPROTO_TCP || direction == NP_INGRESS || np_is_opening_syn(packet))
@@ -153,11 +153,11 @@ static __always_inline void np_note_tcp(struct np_view *view, struct np_flow *fl
 
 /* The flow's verdict under the generation in force. A flow that is cut stays
  * in the table, so that a datagram of its cannot open it anew at once. */
-static __noinline __u32 np_judge_again(struct np_view *view, struct np_flow *flow,
+static __noinline __u32 np_filter_again(struct np_view *view, struct np_flow *flow,
 				       const struct np_packet *packet, __u32 direction)
 {
 	__u64 decided = READ_ONCE(flow->decided);
-	__u32 verdict = np_judge(view, packet, direction, flow->origin);
+	__u32 verdict = np_filter(view, packet, direction, flow->origin);
 
 	if (view->policy->flags & NP_POLICY_KEEP_FLOWS && (decided & 255) == NP_PASSED)
 		verdict = np_verdict(NP_PASSED, verdict >> 8);
@@ -171,7 +171,7 @@ static __always_inline __u32 np_flow_verdict(struct np_view *view, struct np_flo
 	__u64 decided = READ_ONCE(flow->decided);
 
 	return decided >> 32 == view->generation ? decided :
-						   np_judge_again(view, flow, packet, direction);
+						   np_filter_again(view, flow, packet, direction);
 }
 
 static __always_inline void np_create_flow(struct np_view *view, const struct np_flow_key *key,
@@ -192,11 +192,11 @@ static __always_inline void np_create_flow(struct np_view *view, const struct np
 }
 
 /* Out of line, like all that a packet of a known flow does not need. */
-static __noinline __u32 np_judge_first(struct np_view *view, const struct np_flow_key *key,
+static __noinline __u32 np_filter_first(struct np_view *view, const struct np_flow_key *key,
 				       const struct np_packet *packet)
 {
 	__u32 origin = np_opener(packet, view->direction);
-	__u32 verdict = np_judge(view, packet, view->direction, origin);
+	__u32 verdict = np_filter(view, packet, view->direction, origin);
 
 	if ((verdict & 255) == NP_PASSED && np_may_open(packet))
 		np_create_flow(view, key, packet, origin, verdict);
@@ -248,7 +248,7 @@ static __always_inline int np_is_recent(const struct np_recent *recent, const st
 	       recent->direction == direction && np_is_same_flow(&recent->key, key);
 }
 
-static __always_inline __u32 np_judge_known(struct np_view *view, struct np_flow *flow,
+static __always_inline __u32 np_filter_known(struct np_view *view, struct np_flow *flow,
 					    const struct np_packet *packet, __u32 direction)
 {
 	__u32 verdict = np_flow_verdict(view, flow, packet, direction);
@@ -262,7 +262,7 @@ static __always_inline __u32 np_judge_known(struct np_view *view, struct np_flow
 	return verdict;
 }
 
-static __noinline __u32 np_judge_by_table(struct np_view *view, const struct np_flow_key *key,
+static __noinline __u32 np_filter_by_table(struct np_view *view, const struct np_flow_key *key,
 					  const struct np_packet *packet, struct np_recent *recent)
 {
 	__u32 direction = view->direction, verdict;
@@ -271,8 +271,8 @@ static __noinline __u32 np_judge_by_table(struct np_view *view, const struct np_
 	recent->now = 0;
 	/* a repeated SYN is the same opening; any other one is a new flow */
 	if (!flow || (np_is_opening_syn(packet) && (flow->origin != direction || flow->tcp)))
-		return np_judge_first(view, key, packet);
-	verdict = np_judge_known(view, flow, packet, direction);
+		return np_filter_first(view, key, packet);
+	verdict = np_filter_known(view, flow, packet, direction);
 	if ((verdict & 255) != NP_PASSED)
 		return verdict;
 	recent->key = *key;
@@ -282,7 +282,7 @@ static __noinline __u32 np_judge_by_table(struct np_view *view, const struct np_
 	return verdict;
 }
 
-static __always_inline __u32 np_judge_flow(struct np_view *view, const struct np_packet *packet)
+static __always_inline __u32 np_filter_flow(struct np_view *view, const struct np_packet *packet)
 {
 	struct np_flow_key key = {};
 	struct np_recent *recent;
@@ -294,12 +294,12 @@ static __always_inline __u32 np_judge_flow(struct np_view *view, const struct np
 	if (!(packet->tcp_flags & (NP_TCP_SYN | NP_TCP_FIN | NP_TCP_RST)) &&
 	    np_is_recent(recent, view, &key, view->direction))
 		return recent->decided;
-	return np_judge_by_table(view, &key, packet, recent);
+	return np_filter_by_table(view, &key, packet, recent);
 }
 
 /* An ICMP error follows the flow that it quotes; ~0 if that is unknown. */
 #define NP_UNKNOWN_FLOW (~0u)
-static __noinline __u32 np_judge_quoted(struct __sk_buff *skb, struct np_view *view,
+static __noinline __u32 np_filter_quoted(struct __sk_buff *skb, struct np_view *view,
 					const struct np_packet *error)
 {
 	struct np_packet quoted = {};

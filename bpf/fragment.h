@@ -54,7 +54,7 @@ static __noinline void np_remember_fragment(const struct np_view *view,
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
 }
 
-static __noinline __u32 np_judge_later_fragment(const struct np_view *view,
+static __noinline __u32 np_filter_later_fragment(const struct np_view *view,
 						const struct np_packet *packet)
 {
 	const struct np_fragment *first;

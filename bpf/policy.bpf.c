@@ -15,7 +15,7 @@
 #include "detour.h"
 #include "flow.h"
 #include "fragment.h"
-#include "judge.h"
+#include "filter.h"
 #include "parse.h"
 #include "probe.h"
 #include "rewrite.h"
@@ -37,13 +37,13 @@ static __always_inline __u32 np_decide_ip(struct __sk_buff *skb, struct np_view 
 	if (np_is_neighbour_discovery(packet) || np_is_dhcp(packet))
 		return NP_VERDICT_PASS;
 	if (!(view->policy->flags & NP_POLICY_TRACK))
-		return np_judge(view, packet, view->direction, view->direction);
+		return np_filter(view, packet, view->direction, view->direction);
 	if (np_is_icmp_error(packet)) {
-		verdict = np_judge_quoted(skb, view, packet);
+		verdict = np_filter_quoted(skb, view, packet);
 		if (verdict != NP_UNKNOWN_FLOW)
 			return verdict;
 	}
-	return np_judge_flow(view, packet);
+	return np_filter_flow(view, packet);
 }
 
 /* ARCHITECTURE.md, "Order of judgement in the kernel". */
@@ -58,11 +58,11 @@ static __always_inline __u32 np_decide(struct __sk_buff *skb, struct np_view *vi
 	if (packet->ethertype == ETH_P_ARP || view->probe)
 		return NP_VERDICT_PASS;
 	if (parsed == NP_NOT_IP)
-		return np_judge(view, packet, view->direction, view->direction);
+		return np_filter(view, packet, view->direction, view->direction);
 	if (parsed == NP_MALFORMED || np_parse_here(skb, packet, 0) == NP_MALFORMED)
 		return np_verdict(NP_DROPPED_MALFORMED, NP_QUEUE_DEFAULT);
 	if (packet->fragment == NP_LATER_FRAGMENT)
-		return np_judge_later_fragment(view, packet);
+		return np_filter_later_fragment(view, packet);
 	verdict = np_decide_ip(skb, view, packet);
 	if (packet->fragment == NP_FIRST_FRAGMENT)
 		np_remember_fragment(view, packet, verdict);
@@ -83,7 +83,7 @@ static __noinline __u32 np_decide_opening(struct __sk_buff *skb, struct np_view 
 		return np_verdict(NP_DROPPED_MALFORMED, NP_QUEUE_DEFAULT);
 	if (np_is_neighbour_discovery(&packet) || np_is_dhcp(&packet))
 		return NP_VERDICT_PASS;
-	return np_judge(view, &packet, view->direction, view->direction);
+	return np_filter(view, &packet, view->direction, view->direction);
 }
 
 /* A GSO packet is measured by its segments: they are what would be sent. */

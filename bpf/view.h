@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What one packet is judged by: read once, at the start, and nowhere again. */
+/* What one packet is decided by: read once, at the start, and nowhere again. */
 #ifndef NETPERSONA_VIEW_H
 #define NETPERSONA_VIEW_H
 

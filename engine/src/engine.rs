@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::frame::{self, Frame, Head};
 use crate::histogram::Histogram;
+use crate::lane::Lane;
 use crate::memory::{Memory, MAX_LANES};
 use crate::pace::{Pace, Patience};
-use crate::way::Way;
 use netpersona_emulate::packet::Packet;
 use netpersona_layout::{DetourHeader, EngineStats, LaneStats, DETOUR_TOO_BIG, HEARTBEAT_NS};
 use netpersona_port::buffer::{Buffer, Intake, Pool};
@@ -34,8 +34,8 @@ const READS: usize = 16;
 const WRITES: usize = 32;
 /// A departure this near is waited for in place: a sleep would take longer.
 const NEAR_NS: u64 = 5_000;
-/// Ticks in which a way that rests is looked at once: whether its interface is gone, or its last
-/// packets were lost in the TAP's ring. A thousand idle ways cost next to nothing then.
+/// Ticks in which a lane that rests is looked at once: whether its interface is gone, or its last
+/// packets were lost in the TAP's ring. A thousand idle lanes cost next to nothing then.
 const ROUND: usize = 50;
 /// Longest that a packet is believed to have waited in the TAP's ring.
 const RING_NS: u64 = 1_000_000_000;
@@ -134,7 +134,7 @@ pub struct Engine<P, C> {
     entropy: u64,
     pool: Pool,
     intake: Intake,
-    ways: Vec<Option<Box<Way>>>,
+    lanes: Vec<Option<Box<Lane>>>,
     /// By lane: nothing under way and nothing new to say at the last tick; its packets' least wait.
     resting: Vec<Option<u64>>,
     ticks: usize,
@@ -172,7 +172,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
             entropy,
             intake: Intake::new(&pool),
             pool,
-            ways: (0..MAX_LANES).map(|_| None).collect(),
+            lanes: (0..MAX_LANES).map(|_| None).collect(),
             resting: vec![None; MAX_LANES],
             ticks: 0,
             departures: BinaryHeap::new(),
@@ -237,8 +237,8 @@ impl<P: Port, C: Clock> Engine<P, C> {
     fn gathered(&self, gather_ns: u64) -> u64 {
         let next = self.departures.peek();
         next.map_or(u64::MAX, |Reverse((due, index))| {
-            let way = self.ways[*index].as_deref();
-            let last = way.and_then(|way| way.last_due_by(due + gather_ns));
+            let lane = self.lanes[*index].as_deref();
+            let last = lane.and_then(|lane| lane.last_due_by(due + gather_ns));
             last.map_or(*due, |last| last.max(*due))
         })
     }
@@ -275,32 +275,32 @@ impl<P: Port, C: Clock> Engine<P, C> {
         let arrived = arrival(detour, now);
         let index = usize::from(detour.attachment) * 2 + usize::from(detour.direction);
         let Self {
-            ways,
+            lanes,
             memory,
             entropy,
             ..
         } = self;
         let life = memory.life(index);
-        let way = ways[index]
+        let lane = lanes[index]
             .take()
-            .filter(|way| life == 0 || way.life() == life);
-        let way = ways[index]
-            .insert(way.unwrap_or_else(|| Box::new(Way::new(index, memory, *entropy, now))));
+            .filter(|lane| life == 0 || lane.life() == life);
+        let lane = lanes[index]
+            .insert(lane.unwrap_or_else(|| Box::new(Lane::new(index, memory, *entropy, now))));
         self.resting[index] = None;
-        way.arrive(detour, memory, &mut buffer);
+        lane.arrive(detour, memory, &mut buffer);
         if life == 0 {
             drop(buffer); // detached meanwhile
         } else if self.pool.used_bytes() > self.stats.held_bytes_limit {
             self.stats.dropped_memory += 1;
             drop(buffer);
         } else {
-            let mtu = way.follow(detour, memory);
-            self.least_wait = self.least_wait.min(way.least_wait());
+            let mtu = lane.follow(detour, memory);
+            self.least_wait = self.least_wait.min(lane.least_wait());
             let frame = Frame::new(buffer, detour, shape);
             if detour.flags & DETOUR_TOO_BIG != 0 && mtu > 0 {
                 self.admit_fitted(arrived, detour, &frame, mtu);
             } else {
-                way.admit(arrived, detour, frame);
+                lane.admit(arrived, detour, frame);
             }
         }
         self.schedule(index, now);
@@ -310,27 +310,27 @@ impl<P: Port, C: Clock> Engine<P, C> {
     /// its own, in fragments, or not at all and its sender told.
     fn admit_fitted(&mut self, now: u64, detour: &DetourHeader, frame: &Frame, mtu: u32) {
         let index = usize::from(detour.attachment) * 2 + usize::from(detour.direction);
-        let Some(way) = self.ways[index].as_deref_mut() else {
+        let Some(lane) = self.lanes[index].as_deref_mut() else {
             return;
         };
         let mut refused = None;
         for segment in (0..frame.segments()).map(|i| frame.slice(i, 1)) {
             let bytes = segment.to_ethernet();
             match fit(&bytes, mtu as usize) {
-                Fitted::Whole => way.admit(now, detour, segment),
+                Fitted::Whole => lane.admit(now, detour, segment),
                 Fitted::TooBig => refused = refused.or(Some(bytes)),
                 Fitted::Fragments(fragments) => {
-                    way.stats_mut().fragmented += 1;
+                    lane.stats_mut().fragmented += 1;
                     let fragment = |bytes: Vec<u8>| frame.derived(&bytes, frame.route());
                     fragments
                         .into_iter()
                         .map(fragment)
-                        .for_each(|frame| way.admit(now, detour, frame));
+                        .for_each(|frame| lane.admit(now, detour, frame));
                 }
             }
         }
         let answer = refused.and_then(|refused| icmp::too_big(&refused, mtu));
-        if let Some(answer) = answer.filter(|_| way.may_answer(now)) {
+        if let Some(answer) = answer.filter(|_| lane.may_answer(now)) {
             self.answer(index, &frame.derived(&answer, frame.route().reversed()));
         }
     }
@@ -338,8 +338,8 @@ impl<P: Port, C: Clock> Engine<P, C> {
     fn answer(&mut self, index: usize, answer: &Frame) {
         self.stats.writes += 1;
         let failed = write(&mut self.port, &mut self.head, answer).is_err();
-        if let Some(way) = self.ways[index].as_deref_mut() {
-            way.stats_mut().dropped_emit += u64::from(failed);
+        if let Some(lane) = self.lanes[index].as_deref_mut() {
+            lane.stats_mut().dropped_emit += u64::from(failed);
         }
     }
 
@@ -351,8 +351,8 @@ impl<P: Port, C: Clock> Engine<P, C> {
                 break;
             }
             self.departures.pop();
-            let way = self.ways[index].as_ref();
-            if way.is_some_and(|way| way.is_scheduled(due)) {
+            let lane = self.lanes[index].as_ref();
+            if lane.is_some_and(|lane| lane.is_scheduled(due)) {
                 left -= self.emit(index, left, now);
                 self.schedule(index, self.clock.now());
             }
@@ -369,11 +369,11 @@ impl<P: Port, C: Clock> Engine<P, C> {
             lateness,
             ..
         } = self;
-        let Some(way) = self.ways[index].as_deref_mut() else {
+        let Some(lane) = self.lanes[index].as_deref_mut() else {
             return 0;
         };
         let (mut written, mut dropped) = (0, 0);
-        way.poll(limit, now, |frame, due| {
+        lane.poll(limit, now, |frame, due| {
             written += 1;
             lateness.record(clock.now().saturating_sub(due));
             stats.writes += 1;
@@ -381,17 +381,17 @@ impl<P: Port, C: Clock> Engine<P, C> {
                 dropped += frame.counted();
             }
         });
-        way.stats_mut().dropped_emit += dropped;
+        lane.stats_mut().dropped_emit += dropped;
         written
     }
 
     /// Tells the kernel what is settled, and puts the lane's next departure on the list.
     fn schedule(&mut self, index: usize, now: u64) {
-        let Some(way) = self.ways[index].as_deref_mut() else {
+        let Some(lane) = self.lanes[index].as_deref_mut() else {
             return;
         };
-        way.settle(&self.memory, now);
-        if let Some(due) = way.reschedule() {
+        lane.settle(&self.memory, now);
+        if let Some(due) = lane.reschedule() {
             self.departures.push(Reverse((due, index)));
         }
     }
@@ -407,29 +407,29 @@ impl<P: Port, C: Clock> Engine<P, C> {
             self.memory.beat(now);
         }
         self.ticks = (self.ticks + 1) % ROUND;
-        for (index, slot) in self.ways.iter_mut().enumerate() {
+        for (index, slot) in self.lanes.iter_mut().enumerate() {
             let resting = self.resting[index].filter(|_| index % ROUND != self.ticks);
             if let Some(least_wait) = resting {
                 self.least_wait = self.least_wait.min(least_wait);
                 continue;
             }
-            let Some(way) = slot else { continue };
+            let Some(lane) = slot else { continue };
             let life = self.memory.life(index);
             if life == 0 {
-                way.flush(now);
-            } else if way.life() != life {
+                lane.flush(now);
+            } else if lane.life() != life {
                 (*slot, self.resting[index]) = (None, None);
                 continue;
             }
-            way.catch_up(&self.memory, now);
-            if let Some(due) = way.reschedule() {
+            lane.catch_up(&self.memory, now);
+            if let Some(due) = lane.reschedule() {
                 self.departures.push(Reverse((due, index)));
             }
-            way.tick(&self.memory, now, !more);
-            let least_wait = way.least_wait();
+            lane.tick(&self.memory, now, !more);
+            let least_wait = lane.least_wait();
             self.least_wait = self.least_wait.min(least_wait);
-            self.resting[index] = way.rests(&self.memory).then_some(least_wait);
-            if life == 0 && way.is_settled(&self.memory) {
+            self.resting[index] = lane.rests(&self.memory).then_some(least_wait);
+            if life == 0 && lane.is_settled(&self.memory) {
                 self.memory.publish_lane(index, &LaneStats::default());
                 (*slot, self.resting[index]) = (None, None);
             }
@@ -446,7 +446,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
     /// Settles what was sent for attachments that are no more and never came: their numbers could
     /// not be given again. The TAP was found empty just before.
     fn sweep(&self, now: u64) {
-        for lane in (0..MAX_LANES).filter(|&lane| self.ways[lane].is_none()) {
+        for lane in (0..MAX_LANES).filter(|&lane| self.lanes[lane].is_none()) {
             let sent = self.memory.sent(lane);
             if sent != self.memory.settled(lane) && self.memory.life(lane) == 0 {
                 self.memory.settle(lane, sent, now);

@@ -3,7 +3,7 @@
 pub mod engine;
 pub mod frame;
 pub mod histogram;
-pub mod ledger;
+pub mod lane;
 pub mod memory;
 pub mod pace;
-pub mod way;
+pub mod settlement;

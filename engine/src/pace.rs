@@ -13,7 +13,7 @@ const GATHER_NS: RangeInclusive<u64> = 100_000..=250_000;
 const GATHER_PART: u64 = 40;
 /// Time in which one packet comes at the pace from which on looking is cheaper, ns.
 const WORTH_NS: u64 = 125_000;
-/// What a pace is judged by, ns.
+/// What a pace is told by, ns.
 const WINDOW_NS: u64 = 1_000_000;
 
 /// How long dense packets may be left to themselves.

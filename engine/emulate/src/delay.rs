@@ -153,7 +153,7 @@ pub struct InOrder {
 }
 
 impl InOrder {
-    /// Delay in ns of what enters the line at `now`; `u` is uniform in (0, 1).
+    /// Delay in ns of what enters the delay line at `now`; `u` is uniform in (0, 1).
     /// Never less than the previous delay by more than the time since.
     pub fn next(&mut self, model: &DelayModel, now: u64, u: f64) -> u64 {
         let (quantiles, coherence_ns) = match model {

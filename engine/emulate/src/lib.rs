@@ -2,17 +2,17 @@
 //!
 //! Time and randomness are arguments: the same seed and packets at the same times give the same decisions.
 
-mod judge;
-mod line;
-mod pipe;
+mod delay_line;
+mod fates;
 mod queue;
+mod timeline;
 mod unit;
 
 pub mod bucket;
 pub mod chance;
 pub mod delay;
-pub mod lane;
+pub mod emulator;
 pub mod loss;
 pub mod packet;
-pub mod plan;
 pub mod rng;
+pub mod settings;

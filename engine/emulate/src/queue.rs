@@ -118,16 +118,16 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::judge::Wait;
+    use crate::fates::Wait;
     use crate::packet::testing::Cargo;
-    use crate::plan::LinkPlan;
+    use crate::settings::LinkSettings;
     use crate::unit::Share;
 
     fn unit(order: u64, segments: u32, priority: u8) -> Unit<Cargo> {
         Unit {
             packet: Cargo::new(order, segments, 1500),
             share: Share::whole(),
-            link: Rc::new(LinkPlan::pass()),
+            link: Rc::new(LinkSettings::pass()),
             wait: Wait::InOrder(0),
             first: 0,
             lost: false,

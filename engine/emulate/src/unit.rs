@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::judge::Wait;
+use crate::fates::Wait;
 use crate::packet::Packet;
-use crate::plan::LinkPlan;
+use crate::settings::LinkSettings;
 
 /// Share in an admitted packet, which is settled when its last share is.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub struct Unit<P> {
     pub packet: P,
     pub share: Share,
     /// The persona that decided.
-    pub link: Rc<LinkPlan>,
+    pub link: Rc<LinkSettings>,
     pub wait: Wait,
     /// Index of the first segment within the packet.
     pub first: u32,
@@ -94,7 +94,7 @@ mod tests {
         Unit {
             packet: Cargo::new(1, segments, 1500),
             share: Share::whole(),
-            link: Rc::new(LinkPlan::pass()),
+            link: Rc::new(LinkSettings::pass()),
             wait: Wait::Past,
             first: 0,
             lost: false,

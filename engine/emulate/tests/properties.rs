@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytemuck::bytes_of_mut;
-use netpersona_emulate::lane::Lane;
+use netpersona_emulate::emulator::Emulator;
 use netpersona_emulate::packet::Class;
-use netpersona_emulate::plan::{InFlight, LinkPlan};
+use netpersona_emulate::settings::{InFlight, LinkSettings};
 use netpersona_layout::{self as layout, Conditions, Queue};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::{conditions, distributions, lane, plan, poll, Left, Parcel, DEFAULT, MILLISECOND};
+use support::{
+    conditions, distributions, lane, poll, settings, Left, Parcel, DEFAULT, MILLISECOND,
+};
 
 #[derive(Debug, Clone, Copy)]
 enum Event {
@@ -120,34 +122,40 @@ fn two_humps(delay: &mut layout::Delay) {
     }
 }
 
-fn personas(kind: Kind) -> impl Strategy<Value = Vec<Rc<LinkPlan>>> {
-    vec(persona(kind).prop_map(|conditions| plan(&conditions)), 4)
+fn personas(kind: Kind) -> impl Strategy<Value = Vec<Rc<LinkSettings>>> {
+    vec(
+        persona(kind).prop_map(|conditions| settings(&conditions)),
+        4,
+    )
 }
 
-fn edited(personas: &[Rc<LinkPlan>], edit: impl Fn(&LinkPlan) -> LinkPlan) -> Vec<Rc<LinkPlan>> {
-    personas.iter().map(|plan| Rc::new(edit(plan))).collect()
+fn edited(
+    personas: &[Rc<LinkSettings>],
+    edit: impl Fn(&LinkSettings) -> LinkSettings,
+) -> Vec<Rc<LinkSettings>> {
+    personas.iter().map(|link| Rc::new(edit(link))).collect()
 }
 
 /// Without drops that depend on how much has been handed out.
-fn unbounded(plan: &LinkPlan) -> LinkPlan {
-    LinkPlan {
+fn unbounded(link: &LinkSettings) -> LinkSettings {
+    LinkSettings {
         delay_limit: u64::MAX,
         in_flight: InFlight::Keep,
-        ..plan.clone()
+        ..link.clone()
     }
 }
 
 /// Plays steps against a lane.
 struct Player {
-    lane: Lane<Parcel>,
-    personas: Vec<Rc<LinkPlan>>,
+    lane: Emulator<Parcel>,
+    personas: Vec<Rc<LinkSettings>>,
     history: Vec<(u32, usize)>,
     admitted: u64,
     now: u64,
 }
 
 impl Player {
-    fn new(personas: Vec<Rc<LinkPlan>>) -> Self {
+    fn new(personas: Vec<Rc<LinkSettings>>) -> Self {
         Self {
             lane: lane(),
             personas,
@@ -255,9 +263,9 @@ proptest! {
     /// Every packet with nothing lost is settled as its last segment leaves.
     #[test]
     fn settled_counts_whole_packets(personas in personas(Kind::Any), steps in steps()) {
-        let lossless = |plan: &LinkPlan| {
-            let LinkPlan { loss, duplicate, .. } = LinkPlan::pass();
-            LinkPlan { loss, duplicate, rate: None, ..unbounded(plan) }
+        let lossless = |link: &LinkSettings| {
+            let LinkSettings { loss, duplicate, .. } = LinkSettings::pass();
+            LinkSettings { loss, duplicate, rate: None, ..unbounded(link) }
         };
         let mut player = Player::new(edited(&personas, lossless));
         let mut open: BTreeMap<u64, u32> = BTreeMap::new();
@@ -303,12 +311,12 @@ proptest! {
         let link = &mut conditions.link[layout::EGRESS];
         (link.rate_bps, link.delay_limit) = (0, 0);
         conditions.seed = conditions.seed.max(1);
-        let plan = plan(&conditions);
+        let settings = settings(&conditions);
         let run = |slow: bool| {
             let (mut lane, mut now) = (lane(), 0);
             for (id, (segments, short, long)) in (0..).zip(&packets) {
                 now += if slow { long + 10 * MILLISECOND } else { *short };
-                lane.admit(now, 2, &plan, DEFAULT, Parcel::new(id, *segments, 1000));
+                lane.admit(now, 2, &settings, DEFAULT, Parcel::new(id, *segments, 1000));
             }
             let left = poll(&mut lane, u64::MAX);
             let mut fates: Vec<_> =
@@ -336,8 +344,8 @@ proptest! {
             bytes[at] = byte;
         }
         for direction in 0..3 {
-            if let Ok(plan) = LinkPlan::new(&conditions, direction) {
-                let same = Rc::new(plan);
+            if let Ok(settings) = LinkSettings::new(&conditions, direction) {
+                let same = Rc::new(settings);
                 let mut player = Player::new(std::iter::repeat_n(same, 4).collect());
                 steps.iter().for_each(|step| { player.play(*step); });
                 player.finish();

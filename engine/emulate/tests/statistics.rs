@@ -4,7 +4,7 @@ mod support;
 
 use std::rc::Rc;
 
-use netpersona_emulate::plan::LinkPlan;
+use netpersona_emulate::settings::LinkSettings;
 use netpersona_layout::{self as layout, Chance, Link};
 use support::distributions::{normal, pareto, uniform, Distribution};
 use support::statistics::*;
@@ -17,7 +17,7 @@ const SEGMENTS: u32 = 45;
 const TOTAL: u64 = PACKETS * SEGMENTS as u64;
 
 /// How often each segment left, in sending order, of GSO packets of 45 segments.
-fn copies(link: &Rc<LinkPlan>) -> Vec<u32> {
+fn copies(link: &Rc<LinkSettings>) -> Vec<u32> {
     let mut copies = vec![0; TOTAL as usize];
     for left in send(link, PACKETS, SEGMENTS, 1000) {
         copies[(left.id * u64::from(SEGMENTS) + u64::from(left.segment)) as usize] += 1;
@@ -183,7 +183,7 @@ fn reordering() {
 
 // ---- delay -----------------------------------------------------------------
 
-fn jittery(distribution: &Distribution, edit: impl FnOnce(&mut Link)) -> Rc<LinkPlan> {
+fn jittery(distribution: &Distribution, edit: impl FnOnce(&mut Link)) -> Rc<LinkSettings> {
     link(|link| {
         distribution.write(&mut link.delay);
         edit(link);
@@ -191,7 +191,7 @@ fn jittery(distribution: &Distribution, edit: impl FnOnce(&mut Link)) -> Rc<Link
 }
 
 /// Delays of single packets sent every `gap` ns, in sending order.
-fn delays(link: &Rc<LinkPlan>, packets: u64, gap: f64) -> Vec<f64> {
+fn delays(link: &Rc<LinkSettings>, packets: u64, gap: f64) -> Vec<f64> {
     let gap = gap as u64;
     let mut left = send(link, packets, 1, gap);
     left.sort_by_key(|left| left.id);

@@ -40,28 +40,28 @@ impl<P: Port, C: Clock> Engine<P, C> {
 
     fn hurry(&mut self) {
         let now = self.clock.now();
-        for index in 0..self.ways.len() {
-            let Some(way) = self.ways[index].as_deref_mut() else {
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes[index].as_deref_mut() else {
                 continue;
             };
-            if !way.fails_closed(&self.memory, now) {
-                way.drain(now);
+            if !lane.fails_closed(&self.memory, now) {
+                lane.drain(now);
                 self.schedule(index, now);
             }
         }
     }
 
     fn is_settled(&self) -> bool {
-        let mut ways = self.ways.iter().flatten();
-        ways.all(|way| way.is_settled(&self.memory))
+        let mut lanes = self.lanes.iter().flatten();
+        lanes.all(|lane| lane.is_settled(&self.memory))
     }
 
     fn give_up(&mut self) {
         let now = self.clock.now();
-        self.ways
+        self.lanes
             .iter_mut()
             .flatten()
-            .for_each(|way| way.flush(now));
+            .for_each(|lane| lane.flush(now));
         self.next_tick = now;
         self.tick(now, true);
     }

@@ -350,7 +350,7 @@ fn what_is_held_goes_with_its_interface() {
     bench.engine.memory.attach(3, 0);
     bench.send_plain(DELAYED, 2); // was in the TAP's ring
     assert!(bench.turn_at(START + HEARTBEAT_NS).is_empty());
-    assert!(bench.engine.ways[LANE].is_none());
+    assert!(bench.engine.lanes[LANE].is_none());
     assert_eq!(bench.settled(), 2);
     assert_eq!(
         bench.engine.memory.published_lane(LANE),
@@ -405,7 +405,7 @@ fn a_lane_that_rests_is_looked_at_once_a_second() {
     );
     bench.engine.memory.attach(3, 0);
     ticks(&mut bench, 6 + ROUND as u64, ROUND as u64);
-    assert!(bench.engine.ways[LANE].is_none());
+    assert!(bench.engine.lanes[LANE].is_none());
 }
 
 #[test]

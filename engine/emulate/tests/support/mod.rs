@@ -1,4 +1,4 @@
-//! What the tests of the conditions share: a packet, personas, a way to run them.
+//! What the tests of the emulator share: a packet, personas, a way to run them.
 #![allow(dead_code)] // each test file uses its part
 
 pub mod distributions;
@@ -7,9 +7,9 @@ pub mod statistics;
 use std::rc::Rc;
 
 use bytemuck::Zeroable;
-use netpersona_emulate::lane::{Lane, LaneOptions};
+use netpersona_emulate::emulator::{Emulator, EmulatorOptions};
 use netpersona_emulate::packet::{Class, Packet};
-use netpersona_emulate::plan::LinkPlan;
+use netpersona_emulate::settings::LinkSettings;
 use netpersona_layout::{self as layout, Conditions, Link};
 
 pub const DEFAULT: Class = Class {
@@ -77,16 +77,16 @@ pub fn conditions(edit: impl FnOnce(&mut Link)) -> Conditions {
     conditions
 }
 
-pub fn plan(conditions: &Conditions) -> Rc<LinkPlan> {
-    Rc::new(LinkPlan::new(conditions, layout::EGRESS).expect("a valid persona"))
+pub fn settings(conditions: &Conditions) -> Rc<LinkSettings> {
+    Rc::new(LinkSettings::new(conditions, layout::EGRESS).expect("a valid persona"))
 }
 
-pub fn link(edit: impl FnOnce(&mut Link)) -> Rc<LinkPlan> {
-    plan(&conditions(edit))
+pub fn link(edit: impl FnOnce(&mut Link)) -> Rc<LinkSettings> {
+    settings(&conditions(edit))
 }
 
-pub fn lane() -> Lane<Parcel> {
-    Lane::new(LaneOptions::default())
+pub fn lane() -> Emulator<Parcel> {
+    Emulator::new(EmulatorOptions::default())
 }
 
 /// A segment that left: packet, segment, due time, corrupted.
@@ -99,7 +99,7 @@ pub struct Left {
 }
 
 /// Everything due by `now`, segment by segment.
-pub fn poll(lane: &mut Lane<Parcel>, now: u64) -> Vec<Left> {
+pub fn poll(lane: &mut Emulator<Parcel>, now: u64) -> Vec<Left> {
     let mut left = Vec::new();
     lane.poll(now, |parcel, due| {
         let Parcel {
@@ -121,7 +121,7 @@ pub fn poll(lane: &mut Lane<Parcel>, now: u64) -> Vec<Left> {
 
 /// Sends `packets` of `segments` segments every `gap` ns through `link`, and
 /// lets all of them leave.
-pub fn send(link: &Rc<LinkPlan>, packets: u64, segments: u32, gap: u64) -> Vec<Left> {
+pub fn send(link: &Rc<LinkSettings>, packets: u64, segments: u32, gap: u64) -> Vec<Left> {
     let mut lane = lane();
     let mut left = Vec::new();
     for id in 0..packets {

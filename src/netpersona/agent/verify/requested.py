@@ -22,7 +22,7 @@ class Requested:
     """One direction. Delays in nanoseconds, rate in bits a second (0: no limit).
 
     `unseen`, `doubled` and `damaged` are shares as probes show them: a packet that is both lost and sent
-    twice arrives once, and a copy is not corrupted (engine/src/judge.rs).
+    twice arrives once, and a copy is not corrupted (engine/emulate/src/fates.rs).
     """
 
     loss: Share

@@ -19,7 +19,7 @@ from netpersona.datapath.links import name_of
 _CLSACT = 0xFFFFFFF1
 _INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 _HANDLE = _PRIORITY = 0x4E50
-"""Of our filters; engine/src/attach.rs sets them."""
+"""Of our filters; engine/programs/src/attach.rs sets them."""
 
 
 def claim(pins: Path, ifindex: int) -> None:

@@ -22,7 +22,7 @@ def test_a_table_has_its_own_mean_and_spread() -> None:
 
 
 def test_what_is_lost_and_sent_twice_arrives_once() -> None:
-    """engine/src/judge.rs: the copy of a lost packet is not lost, nor is it corrupted."""
+    """engine/emulate/src/fates.rs: the copy of a lost packet is not lost, nor is it corrupted."""
     found = wanted(loss="10%", duplicate="20%", corrupt="5%")
     assert found.unseen.value == pytest.approx(0.08)
     assert found.doubled.value == pytest.approx(0.18 / 0.92)

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use crate::bucket::{Bucket, Rate};
 use crate::delay::{segment_uniform, DelayModel, InOrder};
-use crate::judge::Wait;
-use crate::line::{Entry, Line};
+use crate::delay_line::{DelayLine, Entry};
+use crate::fates::Wait;
 use crate::packet::Packet;
-use crate::plan::LinkPlan;
 use crate::queue::Queues;
+use crate::settings::LinkSettings;
 use crate::unit::{Share, Unit};
 
 /// Where segments went.
@@ -23,15 +23,15 @@ pub struct Tally {
 }
 
 #[derive(Debug)]
-pub struct Pipe<P> {
+pub struct Timeline<P> {
     /// Empty whenever there is no bucket.
     queues: Queues<P>,
     /// Least time, ns, that any of them stays on the delay line: before that nobody has to be woken.
     least_wait: u64,
     bucket: Option<Bucket>,
     /// The delay process, and the persona that it belongs to.
-    process: Option<(Rc<LinkPlan>, InOrder)>,
-    line: Line<P>,
+    process: Option<(Rc<LinkSettings>, InOrder)>,
+    delay_line: DelayLine<P>,
     /// Latest due time given: nothing that keeps order leaves before it.
     last_due: u64,
     now: u64,
@@ -48,14 +48,14 @@ struct Head {
     bytes: u64,
 }
 
-impl<P: Packet> Pipe<P> {
+impl<P: Packet> Timeline<P> {
     pub fn new() -> Self {
         Self {
             queues: Queues::new(),
             least_wait: 0,
             bucket: None,
             process: None,
-            line: Line::new(),
+            delay_line: DelayLine::new(),
             last_due: 0,
             now: 0,
             arrived: 0,
@@ -74,19 +74,19 @@ impl<P: Packet> Pipe<P> {
 
     /// Segments in queues and delay line.
     pub fn held(&self) -> u64 {
-        self.queues.segments() + self.line.segments()
+        self.queues.segments() + self.delay_line.segments()
     }
 
     /// When something leaves at the earliest.
     pub fn next_due(&self) -> Option<u64> {
         let served = self.next_service();
         let service = served.map(|at| at.saturating_add(self.least_wait));
-        service.into_iter().chain(self.line.next_due()).min()
+        service.into_iter().chain(self.delay_line.next_due()).min()
     }
 
-    /// The last time at or before `limit` that something on the line is due.
+    /// The last time at or before `limit` that something on the delay line is due.
     pub fn last_due_by(&self, limit: u64) -> Option<u64> {
-        self.line.last_due_by(limit)
+        self.delay_line.last_due_by(limit)
     }
 
     /// Serves the queues up to `now`, each unit at the time that it is due. A
@@ -138,15 +138,15 @@ impl<P: Packet> Pipe<P> {
 
     /// Makes everything held due now.
     pub fn drain(&mut self) {
-        let mut line = std::mem::replace(&mut self.line, Line::new());
-        while let Some(Entry { packet, share, .. }) = line.pop_due(u64::MAX) {
-            self.line.push(self.now, packet, share);
+        let mut emptied = std::mem::replace(&mut self.delay_line, DelayLine::new());
+        while let Some(Entry { packet, share, .. }) = emptied.pop_due(u64::MAX) {
+            self.delay_line.push(self.now, packet, share);
         }
         while let Some(unit) = self.queues.pop() {
             if unit.lost {
                 self.lose(unit);
             } else {
-                self.line.push(self.now, unit.packet, unit.share);
+                self.delay_line.push(self.now, unit.packet, unit.share);
             }
         }
         self.last_due = self.now;
@@ -158,7 +158,7 @@ impl<P: Packet> Pipe<P> {
             self.tally.flushed += unit.packet.counted();
             self.settle(unit.share);
         }
-        while let Some(entry) = self.line.pop_due(u64::MAX) {
+        while let Some(entry) = self.delay_line.pop_due(u64::MAX) {
             self.tally.flushed += entry.packet.counted();
             self.settle(entry.share);
         }
@@ -175,7 +175,7 @@ impl<P: Packet> Pipe<P> {
         for _ in 0..limit {
             let Some(Entry {
                 packet, share, due, ..
-            }) = self.line.pop_due(self.now)
+            }) = self.delay_line.pop_due(self.now)
             else {
                 return;
             };
@@ -234,13 +234,16 @@ impl<P: Packet> Pipe<P> {
         }
     }
 
-    /// A unit leaves the bottleneck at `at`: it is lost, dropped or on the line.
+    /// A unit leaves the bottleneck at `at`: it is lost, dropped or on the delay line.
     fn enter(&mut self, at: u64, mut unit: Unit<P>) {
         if unit.lost {
             return self.lose(unit);
         }
         let due = self.due(at, &unit);
-        let room = unit.link.delay_limit.saturating_sub(self.line.segments());
+        let room = unit
+            .link
+            .delay_limit
+            .saturating_sub(self.delay_line.segments());
         let room = u32::try_from(room).unwrap_or(u32::MAX);
         if room < unit.segments() {
             let fitting = (room > 0).then(|| unit.split_off_front(room));
@@ -252,7 +255,7 @@ impl<P: Packet> Pipe<P> {
             }
         }
         self.last_due = self.last_due.max(due);
-        self.line.push(due, unit.packet, unit.share);
+        self.delay_line.push(due, unit.packet, unit.share);
     }
 
     fn lose(&mut self, unit: Unit<P>) {
@@ -271,9 +274,9 @@ impl<P: Packet> Pipe<P> {
         }
     }
 
-    /// Delay of what enters the line at `at` with order kept. After a switch the
+    /// Delay of what enters the delay line at `at` with order kept. After a switch the
     /// process starts anew: a long delay of the persona before must not linger.
-    fn delay(&mut self, at: u64, link: &Rc<LinkPlan>, u: f64) -> u64 {
+    fn delay(&mut self, at: u64, link: &Rc<LinkSettings>, u: f64) -> u64 {
         if let DelayModel::Constant(delay) = link.delay {
             return delay;
         }

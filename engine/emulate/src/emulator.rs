@@ -5,17 +5,17 @@
 
 use std::rc::Rc;
 
-use crate::judge::{Judge, Piece, Wait};
+use crate::fates::{Fates, Piece, Wait};
 use crate::packet::{Class, Packet};
-use crate::pipe::Pipe;
-use crate::plan::{InFlight, LinkPlan, QueuePlan};
 use crate::rng;
+use crate::settings::{InFlight, LinkSettings, QueueSettings};
+use crate::timeline::Timeline;
 use crate::unit::{Share, Unit};
 use netpersona_layout::bindings::is_newer;
 use netpersona_layout::LaneStats;
 
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LaneOptions {
+pub struct EmulatorOptions {
     /// Seeds personas that name no seed; the seed in force is in the statistics.
     pub entropy: u64,
     /// The first packet of a persona with conditions leaves an idle lane no
@@ -25,24 +25,24 @@ pub struct LaneOptions {
 }
 
 #[derive(Debug)]
-pub struct Lane<P> {
-    options: LaneOptions,
-    current: Option<Judge>,
+pub struct Emulator<P> {
+    options: EmulatorOptions,
+    current: Option<Fates>,
     /// Judges packets decided by the word before, caught by a switch.
-    previous: Option<Box<Judge>>,
-    pipe: Pipe<P>,
+    previous: Option<Box<Fates>>,
+    timeline: Timeline<P>,
     arrivals: u64,
     stats: LaneStats,
     pieces: Vec<Piece>,
 }
 
-impl<P: Packet> Lane<P> {
-    pub fn new(options: LaneOptions) -> Self {
+impl<P: Packet> Emulator<P> {
+    pub fn new(options: EmulatorOptions) -> Self {
         Self {
             options,
             current: None,
             previous: None,
-            pipe: Pipe::new(),
+            timeline: Timeline::new(),
             arrivals: 0,
             stats: LaneStats::default(),
             pieces: Vec::new(),
@@ -51,24 +51,25 @@ impl<P: Packet> Lane<P> {
 
     /// Takes in a packet at `now` that was decided by `generation`, whose
     /// conditions are `link`. The first packet of a newer generation switches the
-    /// lane; one of an older generation is judged by its own `link`.
+    /// lane; one of an older generation follows its own `link`.
     ///
-    /// A `link` without conditions (`LinkPlan::pass`, or a slot whose direction
+    /// A `link` without conditions (`LinkSettings::pass`, or a slot whose direction
     /// is not active) only keeps the packet behind all that is held.
     pub fn admit(
         &mut self,
         now: u64,
         generation: u32,
-        link: &Rc<LinkPlan>,
+        link: &Rc<LinkSettings>,
         class: Class,
         packet: P,
     ) {
-        self.pipe.arrive(now);
+        self.timeline.arrive(now);
         self.adopt(now, generation, link);
         let segments = packet.segments();
         self.stats.received += packet.counted();
         let mut pieces = std::mem::take(&mut self.pieces);
-        self.judge_of(generation, link).judge(segments, &mut pieces);
+        self.judge_of(generation, link)
+            .decide(segments, &mut pieces);
         self.offer(link, class, packet, &pieces);
         pieces.clear();
         self.pieces = pieces;
@@ -76,48 +77,48 @@ impl<P: Packet> Lane<P> {
 
     /// Switches to `link` if `generation` is newer than the one in force. What is
     /// held is kept, drained or flushed as the new persona says.
-    pub fn adopt(&mut self, now: u64, generation: u32, link: &Rc<LinkPlan>) {
-        self.pipe.advance(now);
-        let judge = match &self.current {
+    pub fn adopt(&mut self, now: u64, generation: u32, link: &Rc<LinkSettings>) {
+        self.timeline.advance(now);
+        let fates = match &self.current {
             Some(current) if !is_newer(generation, current.generation) => return,
-            _ => Judge::new(generation, link, self.seed(generation, link)),
+            _ => Fates::new(generation, link, self.seed(generation, link)),
         };
-        self.stats.seed = judge.seed;
+        self.stats.seed = fates.seed;
         self.stats.generation = u64::from(generation);
-        self.previous = self.current.replace(judge).map(Box::new);
+        self.previous = self.current.replace(fates).map(Box::new);
         match link.in_flight {
             InFlight::Keep => {}
-            InFlight::Drain => self.pipe.drain(),
-            InFlight::Flush => self.pipe.flush(),
+            InFlight::Drain => self.timeline.drain(),
+            InFlight::Flush => self.timeline.flush(),
         }
-        self.pipe.change_rate(link.rate);
+        self.timeline.change_rate(link.rate);
         if link.active && self.held() == 0 {
-            self.pipe.hold(self.options.entry_guard_ns);
+            self.timeline.hold(self.options.entry_guard_ns);
         }
     }
 
     /// Makes all that is held due at `now`.
     pub fn drain(&mut self, now: u64) {
-        self.pipe.advance(now);
+        self.timeline.advance(now);
         if self.held() > 0 {
-            self.pipe.drain();
+            self.timeline.drain();
         }
     }
 
     /// Drops all that is held.
     pub fn flush(&mut self, now: u64) {
-        self.pipe.advance(now);
-        self.pipe.flush();
+        self.timeline.advance(now);
+        self.timeline.flush();
     }
 
     /// When `poll` will have something to do.
     pub fn next_due(&self) -> Option<u64> {
-        self.pipe.next_due()
+        self.timeline.next_due()
     }
 
-    /// The last time at or before `limit` that something on the line is due.
+    /// The last time at or before `limit` that something on the delay line is due.
     pub fn last_due_by(&self, limit: u64) -> Option<u64> {
-        self.pipe.last_due_by(limit)
+        self.timeline.last_due_by(limit)
     }
 
     /// Hands out all that is due at or before `now`, with its due time, in order.
@@ -127,24 +128,24 @@ impl<P: Packet> Lane<P> {
 
     /// [`Self::poll`] that stops after `limit` packets; `next_due` then lies behind `now`.
     pub fn poll_at_most(&mut self, limit: usize, now: u64, emit: impl FnMut(P, u64)) {
-        self.pipe.advance(now);
-        self.pipe.emit(limit, emit);
+        self.timeline.advance(now);
+        self.timeline.emit(limit, emit);
     }
 
     /// Segments in queues and delay line.
     pub fn held(&self) -> u64 {
-        self.pipe.held()
+        self.timeline.held()
     }
 
     /// Admitted packets of which every segment is emitted, dropped or lost. It
     /// counts calls of `admit`, not segments.
     pub fn settled(&self) -> u64 {
-        self.pipe.settled()
+        self.timeline.settled()
     }
 
     /// The counters of `np_lane_stats`, in segments.
     pub fn stats(&self) -> LaneStats {
-        let tally = self.pipe.tally();
+        let tally = self.timeline.tally();
         LaneStats {
             emitted: tally.emitted,
             lost: tally.lost,
@@ -162,15 +163,15 @@ impl<P: Packet> Lane<P> {
         &mut self.stats
     }
 
-    fn seed(&self, generation: u32, link: &LinkPlan) -> u64 {
+    fn seed(&self, generation: u32, link: &LinkSettings) -> u64 {
         match link.seed {
             0 => rng::mix(self.options.entropy, generation.into()).max(1),
             seed => seed,
         }
     }
 
-    /// The judge of `generation`, which is the current one or older.
-    fn judge_of(&mut self, generation: u32, link: &Rc<LinkPlan>) -> &mut Judge {
+    /// The fates of `generation`, which is the current one or older.
+    fn judge_of(&mut self, generation: u32, link: &Rc<LinkSettings>) -> &mut Fates {
         let seed = self.seed(generation, link);
         match &mut self.current {
             Some(current) if current.generation == generation => current,
@@ -178,36 +179,36 @@ impl<P: Packet> Lane<P> {
                 let known = self
                     .previous
                     .take()
-                    .filter(|judge| judge.generation == generation);
-                let fresh = || Box::new(Judge::new(generation, link, seed));
+                    .filter(|fates| fates.generation == generation);
+                let fresh = || Box::new(Fates::new(generation, link, seed));
                 self.previous.insert(known.unwrap_or_else(fresh))
             }
         }
     }
 
-    fn offer(&mut self, link: &Rc<LinkPlan>, class: Class, packet: P, pieces: &[Piece]) {
-        let (queue, plan) = self
+    fn offer(&mut self, link: &Rc<LinkSettings>, class: Class, packet: P, pieces: &[Piece]) {
+        let (queue, settings) = self
             .current
             .as_ref()
-            .map_or(link, |judge| &judge.link)
+            .map_or(link, |fates| &fates.link)
             .queue(class);
         let mut share = Share::whole();
         if let [whole] = pieces {
-            let unit = self.unit(link, plan, packet, whole, share);
-            return self.pipe.offer(queue, plan.length, unit);
+            let unit = self.unit(link, settings, packet, whole, share);
+            return self.timeline.offer(queue, settings.length, unit);
         }
         for piece in pieces {
             let part = packet.slice(piece.first, piece.count);
-            let unit = self.unit(link, plan, part, piece, share.split());
-            self.pipe.offer(queue, plan.length, unit);
+            let unit = self.unit(link, settings, part, piece, share.split());
+            self.timeline.offer(queue, settings.length, unit);
         }
-        self.pipe.settle(share);
+        self.timeline.settle(share);
     }
 
     fn unit(
         &mut self,
-        link: &Rc<LinkPlan>,
-        queue: QueuePlan,
+        link: &Rc<LinkSettings>,
+        queue: QueueSettings,
         mut packet: P,
         piece: &Piece,
         share: Share,

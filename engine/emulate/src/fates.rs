@@ -5,17 +5,17 @@ use std::rc::Rc;
 use crate::chance::ChanceChain;
 use crate::delay::Independent;
 use crate::loss::{LossModel, LossState};
-use crate::plan::LinkPlan;
 use crate::rng::Stream;
+use crate::settings::LinkSettings;
 
 /// How a segment's time on the delay line is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// By the delay process when it enters the line; the packet's random bits.
+    /// By the delay process when it enters the delay line; the packet's random bits.
     InOrder(u64),
     /// This long, ns, whatever is in front.
     Free(u64),
-    /// Not at all: reordered past the line.
+    /// Not at all: reordered past the delay line.
     Past,
 }
 
@@ -43,11 +43,11 @@ impl Piece {
 ///
 /// Loss, duplication, corruption and reordering are independent. Both lost and
 /// duplicated: the segment is lost, its copy is not. The copy is taken before
-/// corruption, follows its original and is not judged itself.
+/// corruption, follows its original and has no fate of its own.
 #[derive(Debug)]
-pub struct Judge {
+pub struct Fates {
     pub generation: u32,
-    pub link: Rc<LinkPlan>,
+    pub link: Rc<LinkSettings>,
     pub seed: u64,
     plain: bool,
     loss: LossState,
@@ -81,8 +81,8 @@ impl Streams {
     }
 }
 
-impl Judge {
-    pub fn new(generation: u32, link: &Rc<LinkPlan>, seed: u64) -> Self {
+impl Fates {
+    pub fn new(generation: u32, link: &Rc<LinkSettings>, seed: u64) -> Self {
         let mut streams = Streams::new(seed, link.direction);
         Self {
             generation,
@@ -99,7 +99,7 @@ impl Judge {
     }
 
     /// Appends the fates of a packet's segments to `pieces`, in order.
-    pub fn judge(&mut self, segments: u32, pieces: &mut Vec<Piece>) {
+    pub fn decide(&mut self, segments: u32, pieces: &mut Vec<Piece>) {
         let draw = self.draw();
         if self.plain {
             let wait = self.wait(draw);
@@ -151,7 +151,7 @@ impl Judge {
         }
     }
 
-    /// One draw for all segments that enter the line in order.
+    /// One draw for all segments that enter the delay line in order.
     fn draw(&mut self) -> u64 {
         if self.link.order_free || self.link.delay.is_constant() {
             0
@@ -169,7 +169,7 @@ impl Judge {
     }
 }
 
-fn is_plain(link: &LinkPlan) -> bool {
+fn is_plain(link: &LinkSettings) -> bool {
     let never = link.duplicate.is_never() && link.corrupt.is_never() && link.reorder.is_never();
     never && link.loss == LossModel::None && (!link.order_free || link.delay.is_constant())
 }
@@ -193,34 +193,34 @@ mod tests {
         }
     }
 
-    fn pieces(plan: LinkPlan, segments: u32) -> Vec<Piece> {
+    fn pieces(link: LinkSettings, segments: u32) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        Judge::new(2, &Rc::new(plan), 1).judge(segments, &mut pieces);
+        Fates::new(2, &Rc::new(link), 1).decide(segments, &mut pieces);
         pieces
     }
 
     #[test]
     fn an_untouched_packet_stays_whole() {
-        let plan = LinkPlan {
+        let link = LinkSettings {
             loss: LossModel::Bernoulli(Chance {
                 probability: 1e-12,
                 correlation: 0.0,
             }),
-            ..LinkPlan::pass()
+            ..LinkSettings::pass()
         };
-        let pieces = pieces(plan, 45);
+        let pieces = pieces(link, 45);
         assert_eq!(pieces.len(), 1);
         assert_eq!((pieces[0].first, pieces[0].count), (0, 45));
     }
 
     #[test]
     fn a_lost_segment_does_not_take_its_copy_along() {
-        let plan = LinkPlan {
+        let link = LinkSettings {
             loss: LossModel::Bernoulli(always()),
             duplicate: always(),
-            ..LinkPlan::pass()
+            ..LinkSettings::pass()
         };
-        let pieces = pieces(plan, 3);
+        let pieces = pieces(link, 3);
         let fates: Vec<_> = pieces.iter().map(|p| (p.first, p.lost, p.copy)).collect();
         let expected: Vec<_> = (0..3)
             .flat_map(|i| [(i, true, false), (i, false, true)])
@@ -230,14 +230,14 @@ mod tests {
 
     #[test]
     fn lost_runs_stay_together_and_corrupted_segments_stand_alone() {
-        let loss = LinkPlan {
+        let loss = LinkSettings {
             loss: LossModel::Bernoulli(always()),
-            ..LinkPlan::pass()
+            ..LinkSettings::pass()
         };
         assert_eq!(pieces(loss, 45).len(), 1);
-        let corrupt = LinkPlan {
+        let corrupt = LinkSettings {
             corrupt: always(),
-            ..LinkPlan::pass()
+            ..LinkSettings::pass()
         };
         assert_eq!(pieces(corrupt, 45).len(), 45);
     }
@@ -248,17 +248,17 @@ mod tests {
             probability: 0.5,
             correlation: 0.0,
         };
-        let lossy = LinkPlan {
+        let lossy = LinkSettings {
             loss: LossModel::Bernoulli(half),
-            ..LinkPlan::pass()
+            ..LinkSettings::pass()
         };
-        let both = LinkPlan {
+        let both = LinkSettings {
             corrupt: half,
             duplicate: half,
             ..lossy.clone()
         };
-        let lost = |plan| -> Vec<bool> {
-            let runs = pieces(plan, 200).into_iter().filter(|piece| !piece.copy);
+        let lost = |link| -> Vec<bool> {
+            let runs = pieces(link, 200).into_iter().filter(|piece| !piece.copy);
             runs.flat_map(|run| vec![run.lost; run.count as usize])
                 .collect()
         };
@@ -271,11 +271,11 @@ mod tests {
             probability: 0.5,
             correlation: 0.0,
         };
-        let egress = LinkPlan {
+        let egress = LinkSettings {
             loss: LossModel::Bernoulli(half),
-            ..LinkPlan::pass()
+            ..LinkSettings::pass()
         };
-        let ingress = LinkPlan {
+        let ingress = LinkSettings {
             direction: 1,
             ..egress.clone()
         };
@@ -289,17 +289,17 @@ mod tests {
             correlation: 0.0,
         };
         let loss = LossModel::Bernoulli(half);
-        let plan = LinkPlan {
+        let link = LinkSettings {
             loss,
             reorder: half,
             duplicate: half,
-            ..LinkPlan::pass()
+            ..LinkSettings::pass()
         };
-        let mut judge = Judge::new(2, &Rc::new(plan), 1);
+        let mut fates = Fates::new(2, &Rc::new(link), 1);
         let mut seen = [0; 8];
         for _ in 0..8000 {
             let mut pieces = Vec::new();
-            judge.judge(1, &mut pieces);
+            fates.decide(1, &mut pieces);
             let [lost, past] = [pieces[0].lost, pieces[0].wait == Wait::Past];
             let copied = pieces.len() == 2;
             seen[[lost, past, copied]

@@ -5,24 +5,24 @@ mod support;
 use std::rc::Rc;
 
 use bytemuck::Zeroable;
-use netpersona_emulate::lane::{Lane, LaneOptions};
+use netpersona_emulate::emulator::{Emulator, EmulatorOptions};
 use netpersona_emulate::packet::Class;
-use netpersona_emulate::plan::{LinkPlan, PlanError};
+use netpersona_emulate::settings::{LinkSettings, SettingsError};
 use netpersona_layout::{self as layout, Conditions, DelayPoint, Link};
-use support::{conditions, lane, link, plan, poll, Parcel, DEFAULT, MILLISECOND, SECOND};
+use support::{conditions, lane, link, poll, settings, Parcel, DEFAULT, MILLISECOND, SECOND};
 
-fn delayed(ms: u64) -> Rc<LinkPlan> {
+fn delayed(ms: u64) -> Rc<LinkSettings> {
     link(|link| link.delay.constant_ns = ms * MILLISECOND)
 }
 
-fn dues(lane: &mut Lane<Parcel>) -> Vec<(u64, u64)> {
+fn dues(lane: &mut Emulator<Parcel>) -> Vec<(u64, u64)> {
     poll(lane, u64::MAX)
         .iter()
         .map(|left| (left.id, left.due))
         .collect()
 }
 
-fn units(lane: &mut Lane<Parcel>, now: u64) -> Vec<(u32, u32, u64)> {
+fn units(lane: &mut Emulator<Parcel>, now: u64) -> Vec<(u32, u32, u64)> {
     let mut units = Vec::new();
     lane.poll(now, |parcel, due| {
         units.push((parcel.first, parcel.count, due))
@@ -152,7 +152,7 @@ fn a_higher_priority_does_not_wait_for_the_grain_of_a_lower() {
         priority: 7,
         reserved: [0; 3],
     };
-    let link = plan(&conditions);
+    let link = settings(&conditions);
     let voice = Class {
         queue: 3,
         priority: 0,
@@ -240,7 +240,7 @@ fn a_higher_priority_is_served_first_and_each_queue_has_its_length() {
         priority: 7,
         reserved: [0; 3],
     };
-    let link = plan(&conditions);
+    let link = settings(&conditions);
     let voice = Class {
         queue: 3,
         priority: 0,
@@ -339,7 +339,7 @@ fn a_reordered_segment_overtakes_and_the_rest_does_not() {
 
 #[test]
 fn the_first_packet_of_an_idle_lane_is_held() {
-    let mut lane = Lane::new(LaneOptions {
+    let mut lane = Emulator::new(EmulatorOptions {
         entropy: 1,
         entry_guard_ns: layout::LANE_QUIET_NS,
     });
@@ -378,7 +378,7 @@ fn a_shorter_delay_does_not_overtake() {
 fn a_packet_without_conditions_stays_behind() {
     let mut lane = lane();
     lane.admit(0, 2, &delayed(100), DEFAULT, Parcel::new(0, 1, 100));
-    let pass = Rc::new(LinkPlan::pass());
+    let pass = Rc::new(LinkSettings::pass());
     lane.admit(1, 4, &pass, DEFAULT, Parcel::new(1, 1, 100));
     lane.admit(SECOND, 4, &pass, DEFAULT, Parcel::new(2, 1, 100));
     assert_eq!(
@@ -408,22 +408,22 @@ fn a_rate_taken_away_frees_what_waits() {
     lane.admit(
         7,
         4,
-        &Rc::new(LinkPlan::pass()),
+        &Rc::new(LinkSettings::pass()),
         DEFAULT,
         Parcel::new(3, 1, 1000),
     );
     assert_eq!(dues(&mut lane), [(0, 7), (1, 7), (2, 7), (3, 7)]);
 }
 
-fn switched(in_flight: u32) -> Lane<Parcel> {
+fn switched(in_flight: u32) -> Emulator<Parcel> {
     let mut lane = lane();
     let mut before = conditions(|link| link.rate_bps = 8_000_000);
     before.link[layout::EGRESS].delay.constant_ns = SECOND;
-    let before = plan(&before);
+    let before = settings(&before);
     (0..4).for_each(|id| lane.admit(0, 2, &before, DEFAULT, Parcel::new(id, 1, 1000)));
     let mut after = conditions(|_| {});
     after.in_flight = in_flight;
-    lane.adopt(2 * MILLISECOND, 4, &plan(&after));
+    lane.adopt(2 * MILLISECOND, 4, &settings(&after));
     lane
 }
 
@@ -491,11 +491,17 @@ fn a_persona_without_a_seed_gets_one_that_repeats_it() {
     unseeded.link[0].loss.model = layout::LOSS_BERNOULLI;
     unseeded.seed = 0;
     let lost = |conditions: &Conditions, entropy| {
-        let mut lane = Lane::new(LaneOptions {
+        let mut lane = Emulator::new(EmulatorOptions {
             entropy,
             entry_guard_ns: 0,
         });
-        lane.admit(0, 2, &plan(conditions), DEFAULT, Parcel::new(0, 100, 100));
+        lane.admit(
+            0,
+            2,
+            &settings(conditions),
+            DEFAULT,
+            Parcel::new(0, 100, 100),
+        );
         let left: Vec<u32> = poll(&mut lane, SECOND)
             .iter()
             .map(|left| left.segment)
@@ -511,26 +517,26 @@ fn a_persona_without_a_seed_gets_one_that_repeats_it() {
 #[test]
 fn an_idle_lane_is_small() {
     assert!(
-        size_of::<Lane<Parcel>>() <= 3072,
+        size_of::<Emulator<Parcel>>() <= 3072,
         "{}",
-        size_of::<Lane<Parcel>>()
+        size_of::<Emulator<Parcel>>()
     );
 }
 
-// ---- plans -----------------------------------------------------------------
+// ---- settings -----------------------------------------------------------------
 
-fn refused(edit: impl FnOnce(&mut Link)) -> PlanError {
-    LinkPlan::new(&conditions(edit), layout::EGRESS).expect_err("not a valid persona")
+fn refused(edit: impl FnOnce(&mut Link)) -> SettingsError {
+    LinkSettings::new(&conditions(edit), layout::EGRESS).expect_err("not a valid persona")
 }
 
 #[test]
 fn a_direction_without_conditions_passes() {
-    let plan = LinkPlan::new(&Conditions::zeroed(), layout::INGRESS).unwrap();
+    let settings = LinkSettings::new(&Conditions::zeroed(), layout::INGRESS).unwrap();
     assert_eq!(
-        plan,
-        LinkPlan {
+        settings,
+        LinkSettings {
             direction: layout::INGRESS,
-            ..LinkPlan::pass()
+            ..LinkSettings::pass()
         }
     );
 }
@@ -540,40 +546,46 @@ fn bad_conditions_are_refused_by_name() {
     let nan = refused(|link| link.corrupt.probability = f64::NAN);
     assert!(matches!(
         nan,
-        PlanError::Probability {
+        SettingsError::Probability {
             field: "corrupt",
             ..
         }
     ));
-    assert_eq!(refused(|link| link.loss.model = 9), PlanError::LossModel(9));
+    assert_eq!(
+        refused(|link| link.loss.model = 9),
+        SettingsError::LossModel(9)
+    );
     assert_eq!(
         refused(|link| link.delay.points = 1),
-        PlanError::TableLength(1)
+        SettingsError::TableLength(1)
     );
     assert_eq!(
         refused(|link| link.delay.points = 257),
-        PlanError::TableLength(257)
+        SettingsError::TableLength(257)
     );
-    assert_eq!(refused(|link| link.delay.points = 2), PlanError::TableEnds);
+    assert_eq!(
+        refused(|link| link.delay.points = 2),
+        SettingsError::TableEnds
+    );
     let order = refused(|link| {
         link.delay.points = 3;
         link.delay.table[2] = DelayPoint { p: u32::MAX, x: 0 };
     });
-    assert_eq!(order, PlanError::TableOrder { point: 1 });
+    assert_eq!(order, SettingsError::TableOrder { point: 1 });
     let long = refused(|link| link.delay.constant_ns = u64::MAX);
-    assert_eq!(long, PlanError::DelayTooLong(u64::MAX));
+    assert_eq!(long, SettingsError::DelayTooLong(u64::MAX));
     let queue = refused(|link| (link.rate_bps, link.default_queue_length) = (1, 0));
-    assert_eq!(queue, PlanError::NoQueueLength);
+    assert_eq!(queue, SettingsError::NoQueueLength);
     let chain = refused(|link| {
         link.loss.model = layout::LOSS_FOUR_STATE;
         link.loss.p = [0.6, 0.5, 0.6, 0.1, 0.1, 0.0];
     });
     assert!(matches!(
         chain,
-        PlanError::TransitionsAboveOne { state: 3, .. }
+        SettingsError::TransitionsAboveOne { state: 3, .. }
     ));
     assert_eq!(
-        LinkPlan::new(&conditions(|_| {}), 2).unwrap_err(),
-        PlanError::Direction(2)
+        LinkSettings::new(&conditions(|_| {}), 2).unwrap_err(),
+        SettingsError::Direction(2)
     );
 }

@@ -1,15 +1,15 @@
-//! One direction of one attachment in the engine: a lane, the plan it follows, its books.
+//! One direction of one attachment in the engine: an emulator, the settings it follows, what is settled.
 
 use std::io::{stderr, Write};
 use std::rc::Rc;
 
 use crate::frame::Frame;
-use crate::ledger::Ledger;
 use crate::memory::Memory;
-use netpersona_emulate::lane::{Lane, LaneOptions};
+use crate::settlement::Settlement;
+use netpersona_emulate::emulator::{Emulator, EmulatorOptions};
 use netpersona_emulate::packet::Class;
-use netpersona_emulate::plan::LinkPlan;
 use netpersona_emulate::rng;
+use netpersona_emulate::settings::LinkSettings;
 use netpersona_layout::bindings::is_newer;
 use netpersona_layout::{DetourHeader, LaneStats, LANE_QUIET_NS};
 use netpersona_port::buffer::Buffer;
@@ -21,7 +21,7 @@ struct Followed {
     generation: u32,
     slot: u16,
     mtu: u32,
-    plan: Rc<LinkPlan>,
+    settings: Rc<LinkSettings>,
 }
 
 impl Followed {
@@ -29,9 +29,9 @@ impl Followed {
     /// then only keep their order.
     fn read(index: usize, generation: u32, slot: u16, memory: &Memory) -> Self {
         let conditions = memory.conditions(slot);
-        let plan = conditions.map(|c| LinkPlan::new(&c, index % 2));
-        let plan = match plan {
-            Some(Ok(plan)) => plan,
+        let settings = conditions.map(|c| LinkSettings::new(&c, index % 2));
+        let settings = match settings {
+            Some(Ok(settings)) => settings,
             Some(Err(error)) => refused(index, slot, &error.to_string()),
             None => refused(index, slot, "no such slot"),
         };
@@ -39,7 +39,7 @@ impl Followed {
             generation,
             slot,
             mtu: conditions.map_or(0, |c| c.mtu),
-            plan: Rc::new(plan),
+            settings: Rc::new(settings),
         }
     }
 
@@ -48,23 +48,23 @@ impl Followed {
     }
 }
 
-fn refused(index: usize, slot: u16, why: &str) -> LinkPlan {
+fn refused(index: usize, slot: u16, why: &str) -> LinkSettings {
     let attachment = index / 2;
     // eprintln! panics where the log is on a full disk.
     let _ = writeln!(
         stderr(),
         "engine: attachment {attachment} goes without conditions: slot {slot}: {why}"
     );
-    LinkPlan::pass()
+    LinkSettings::pass()
 }
 
 #[derive(Debug)]
-pub struct Way {
+pub struct Lane {
     index: usize,
     /// Of its attachment, as in `Memory::life`.
     life: u64,
-    lane: Lane<Frame>,
-    ledger: Ledger,
+    emulator: Emulator<Frame>,
+    settlement: Settlement,
     followed: Option<Followed>,
     answers: AnswerLimit,
     /// Departure that the engine was told of; `u64::MAX` when none.
@@ -76,10 +76,10 @@ pub struct Way {
     sent_before: u64,
 }
 
-impl Way {
+impl Lane {
     /// Lane `index` of shared memory; `entropy` seeds personas that name no seed.
     pub fn new(index: usize, memory: &Memory, entropy: u64, now: u64) -> Self {
-        let options = LaneOptions {
+        let options = EmulatorOptions {
             entropy: rng::mix(entropy, index as u64),
             entry_guard_ns: LANE_QUIET_NS,
         };
@@ -87,8 +87,8 @@ impl Way {
         Self {
             index,
             life: memory.life(index),
-            lane: Lane::new(options),
-            ledger: Ledger::new(settled),
+            emulator: Emulator::new(options),
+            settlement: Settlement::new(settled),
             followed: None,
             answers: AnswerLimit::new(now),
             scheduled: u64::MAX,
@@ -98,12 +98,14 @@ impl Way {
         }
     }
 
-    /// Enters a packet in the books: from now on `buffer` keeps it from being settled.
+    /// Enters a packet as received: from now on `buffer` keeps it from being settled.
     pub fn arrive(&mut self, detour: &DetourHeader, memory: &Memory, buffer: &mut Buffer) {
-        let lost = self.ledger.arrive(detour.sequence, memory.sent(self.index));
-        let stats = self.lane.stats_mut();
+        let lost = self
+            .settlement
+            .arrive(detour.sequence, memory.sent(self.index));
+        let stats = self.emulator.stats_mut();
         stats.dropped_ring = stats.dropped_ring.saturating_add_signed(lost);
-        buffer.count_on_drop(self.ledger.counter());
+        buffer.count_on_drop(self.settlement.counter());
     }
 
     /// Looks up what the packet was decided by; returns the MTU in bytes, 0 for none.
@@ -117,7 +119,7 @@ impl Way {
         }
     }
 
-    /// Gives a frame to the lane, under what [`Self::follow`] found last.
+    /// Gives a frame to the emulator, under what [`Self::follow`] found last.
     pub fn admit(&mut self, now: u64, detour: &DetourHeader, frame: Frame) {
         let Some(followed) = &self.followed else {
             return;
@@ -126,14 +128,14 @@ impl Way {
             queue: detour.queue,
             priority: detour.priority & 7,
         };
-        self.lane
-            .admit(now, followed.generation, &followed.plan, class, frame);
+        self.emulator
+            .admit(now, followed.generation, &followed.settings, class, frame);
     }
 
     /// Turns what is held over to the persona worn at `now`: `in_flight` and a new rate act
     /// also where no packet comes that would show the switch.
     pub fn catch_up(&mut self, memory: &Memory, now: u64) {
-        let Some(followed) = self.followed.as_ref().filter(|_| self.lane.held() > 0) else {
+        let Some(followed) = self.followed.as_ref().filter(|_| self.emulator.held() > 0) else {
             return;
         };
         let word = memory.in_force(self.index, now);
@@ -142,7 +144,8 @@ impl Way {
         };
         if is_newer(word.generation, followed.generation) {
             let followed = Followed::read(self.index, word.generation, slot, memory);
-            self.lane.adopt(now, word.generation, &followed.plan);
+            self.emulator
+                .adopt(now, word.generation, &followed.settings);
             self.followed = Some(followed);
         }
     }
@@ -154,12 +157,12 @@ impl Way {
 
     /// Makes all that is held due at `now`.
     pub fn drain(&mut self, now: u64) {
-        self.lane.drain(now);
+        self.emulator.drain(now);
     }
 
     /// Drops all that is held.
     pub fn flush(&mut self, now: u64) {
-        self.lane.flush(now);
+        self.emulator.flush(now);
     }
 
     /// Whether none of the packets that kernel programs sent is under way.
@@ -170,12 +173,15 @@ impl Way {
     /// Hands out at most `limit` frames that are due at `now`, with their due time.
     pub fn poll(&mut self, limit: usize, now: u64, emit: impl FnMut(Frame, u64)) {
         self.scheduled = u64::MAX;
-        self.lane.poll_at_most(limit, now, emit);
+        self.emulator.poll_at_most(limit, now, emit);
     }
 
     /// The departure that the engine does not know of yet.
     pub fn reschedule(&mut self) -> Option<u64> {
-        let due = self.lane.next_due().filter(|due| *due < self.scheduled)?;
+        let due = self
+            .emulator
+            .next_due()
+            .filter(|due| *due < self.scheduled)?;
         self.scheduled = due;
         Some(due)
     }
@@ -183,15 +189,17 @@ impl Way {
     /// The last departure known at or before `limit`; `None` where a bottleneck has spaced them.
     pub fn last_due_by(&self, limit: u64) -> Option<u64> {
         let followed = self.followed.as_ref();
-        let spaced = followed.is_some_and(|followed| followed.plan.rate.is_some());
-        (!spaced).then(|| self.lane.last_due_by(limit)).flatten()
+        let spaced = followed.is_some_and(|followed| followed.settings.rate.is_some());
+        (!spaced)
+            .then(|| self.emulator.last_due_by(limit))
+            .flatten()
     }
 
     /// Least time, ns, that a packet stays; `u64::MAX` without conditions.
     pub fn least_wait(&self) -> u64 {
         let followed = self.followed.as_ref();
-        let followed = followed.filter(|followed| followed.plan.active || followed.mtu > 0);
-        followed.map_or(u64::MAX, |followed| followed.plan.least_wait())
+        let followed = followed.filter(|followed| followed.settings.active || followed.mtu > 0);
+        followed.map_or(u64::MAX, |followed| followed.settings.least_wait())
     }
 
     pub fn is_scheduled(&self, due: u64) -> bool {
@@ -201,18 +209,18 @@ impl Way {
     /// Whether one more answer to a packet too big may be given; counts it if so.
     pub fn may_answer(&mut self, now: u64) -> bool {
         let allowed = self.answers.allow(now);
-        self.lane.stats_mut().answered += u64::from(allowed);
+        self.emulator.stats_mut().answered += u64::from(allowed);
         allowed
     }
 
-    /// For what the lane cannot count itself.
+    /// For what the emulator cannot count itself.
     pub fn stats_mut(&mut self) -> &mut LaneStats {
-        self.lane.stats_mut()
+        self.emulator.stats_mut()
     }
 
     /// Tells the kernel programs what is settled by now. After the writes, never before.
     pub fn settle(&mut self, memory: &Memory, now: u64) {
-        let settled = self.ledger.settled();
+        let settled = self.settlement.settled();
         if settled != self.settled {
             memory.settle(self.index, settled, now);
             self.settled = settled;
@@ -222,12 +230,12 @@ impl Way {
     /// Publishes what changed. `drained`: the TAP was found empty just before.
     pub fn tick(&mut self, memory: &Memory, now: u64, drained: bool) {
         if drained {
-            let missing = self.ledger.give_up(self.sent_before);
-            self.lane.stats_mut().dropped_ring += missing;
+            let missing = self.settlement.give_up(self.sent_before);
+            self.emulator.stats_mut().dropped_ring += missing;
         }
         self.sent_before = memory.sent(self.index);
         self.settle(memory, now);
-        let stats = self.lane.stats();
+        let stats = self.emulator.stats();
         if stats != self.published {
             memory.publish_lane(self.index, &stats);
             self.published = stats;
@@ -236,7 +244,7 @@ impl Way {
 
     /// Whether nothing is under way, neither here nor in the TAP's ring.
     pub fn rests(&self, memory: &Memory) -> bool {
-        self.lane.held() == 0 && self.settled == memory.sent(self.index)
+        self.emulator.held() == 0 && self.settled == memory.sent(self.index)
     }
 
     /// Which life of its attachment this is about.

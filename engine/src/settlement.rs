@@ -9,18 +9,18 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 #[derive(Debug)]
-pub struct Ledger {
+pub struct Settlement {
     /// Number of the next packet, when none is lost.
     next: u64,
-    /// Settled before this ledger was opened.
+    /// Settled before this settlement was opened.
     base: u64,
     lost: u64,
     /// Packets that came and whose buffers are gone.
     left: Rc<Cell<u64>>,
 }
 
-impl Ledger {
-    /// A ledger for a lane of which `settled` packets are settled.
+impl Settlement {
+    /// A settlement for a lane of which `settled` packets are settled.
     pub fn new(settled: u64) -> Self {
         Self {
             next: settled + 1,
@@ -53,7 +53,7 @@ impl Ledger {
             self.lost -= 1;
             return -1;
         }
-        // Sent before this ledger was opened, and read after.
+        // Sent before this settlement was opened, and read after.
         self.base = self.base.saturating_sub(1);
         0
     }
@@ -81,77 +81,77 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn leave(ledger: &Ledger, packets: u64) {
-        let counter = ledger.counter();
+    fn leave(settlement: &Settlement, packets: u64) {
+        let counter = settlement.counter();
         counter.set(counter.get() + packets);
     }
 
     #[test]
     fn a_packet_is_settled_when_it_left() {
-        let mut ledger = Ledger::new(10);
-        assert_eq!(ledger.arrive(11, 11), 0);
-        assert_eq!(ledger.settled(), 10);
-        leave(&ledger, 1);
-        assert_eq!(ledger.settled(), 11);
+        let mut settlement = Settlement::new(10);
+        assert_eq!(settlement.arrive(11, 11), 0);
+        assert_eq!(settlement.settled(), 10);
+        leave(&settlement, 1);
+        assert_eq!(settlement.settled(), 11);
     }
 
     #[test]
     fn a_gap_is_packets_the_ring_dropped() {
-        let mut ledger = Ledger::new(0);
-        assert_eq!(ledger.arrive(4, 6), 3);
-        leave(&ledger, 1);
-        assert_eq!(ledger.settled(), 4);
+        let mut settlement = Settlement::new(0);
+        assert_eq!(settlement.arrive(4, 6), 3);
+        leave(&settlement, 1);
+        assert_eq!(settlement.settled(), 4);
     }
 
     #[test]
     fn numbers_wrap_at_32_bits() {
         let before = (1 << 32) - 1;
-        let mut ledger = Ledger::new(before - 1);
-        assert_eq!(ledger.arrive(u32::MAX, before + 2), 0);
-        assert_eq!(ledger.arrive(0, before + 2), 0);
-        assert_eq!(ledger.arrive(1, before + 2), 0);
-        leave(&ledger, 3);
-        assert_eq!(ledger.settled(), before + 2);
+        let mut settlement = Settlement::new(before - 1);
+        assert_eq!(settlement.arrive(u32::MAX, before + 2), 0);
+        assert_eq!(settlement.arrive(0, before + 2), 0);
+        assert_eq!(settlement.arrive(1, before + 2), 0);
+        leave(&settlement, 3);
+        assert_eq!(settlement.settled(), before + 2);
     }
 
     #[test]
     fn a_packet_that_was_overtaken_is_not_lost() {
-        let mut ledger = Ledger::new(0);
-        assert_eq!(ledger.arrive(2, 2), 1);
-        assert_eq!(ledger.arrive(1, 2), -1);
-        leave(&ledger, 2);
-        assert_eq!(ledger.settled(), 2);
+        let mut settlement = Settlement::new(0);
+        assert_eq!(settlement.arrive(2, 2), 1);
+        assert_eq!(settlement.arrive(1, 2), -1);
+        leave(&settlement, 2);
+        assert_eq!(settlement.settled(), 2);
     }
 
     #[test]
     fn packets_lost_at_the_end_are_given_up() {
-        let mut ledger = Ledger::new(0);
-        ledger.arrive(1, 1);
-        leave(&ledger, 1);
-        assert_eq!(ledger.give_up(3), 2);
-        assert_eq!(ledger.give_up(3), 0);
-        assert_eq!(ledger.settled(), 3);
-        assert_eq!(ledger.arrive(3, 3), -1);
+        let mut settlement = Settlement::new(0);
+        settlement.arrive(1, 1);
+        leave(&settlement, 1);
+        assert_eq!(settlement.give_up(3), 2);
+        assert_eq!(settlement.give_up(3), 0);
+        assert_eq!(settlement.settled(), 3);
+        assert_eq!(settlement.arrive(3, 3), -1);
     }
 
     #[test]
     fn a_packet_sent_before_the_start_is_in_the_engine_again() {
-        let mut ledger = Ledger::new(5);
-        assert_eq!(ledger.arrive(5, 5), 0);
-        assert_eq!(ledger.settled(), 4);
-        leave(&ledger, 1);
-        assert_eq!(ledger.settled(), 5);
+        let mut settlement = Settlement::new(5);
+        assert_eq!(settlement.arrive(5, 5), 0);
+        assert_eq!(settlement.settled(), 4);
+        leave(&settlement, 1);
+        assert_eq!(settlement.settled(), 5);
     }
 
     #[test]
     fn a_lane_that_counts_anew_is_followed() {
-        let mut ledger = Ledger::new(1_000);
-        let old = ledger.counter();
-        ledger.arrive(1_001, 1_001);
-        assert_eq!(ledger.arrive(1, 1), 0);
+        let mut settlement = Settlement::new(1_000);
+        let old = settlement.counter();
+        settlement.arrive(1_001, 1_001);
+        assert_eq!(settlement.arrive(1, 1), 0);
         old.set(1); // the packet of the old count leaves
-        assert_eq!(ledger.settled(), 0);
-        leave(&ledger, 1);
-        assert_eq!(ledger.settled(), 1);
+        assert_eq!(settlement.settled(), 0);
+        leave(&settlement, 1);
+        assert_eq!(settlement.settled(), 1);
     }
 }

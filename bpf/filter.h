@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* A flow as it was opened, against profile and filtering rules. */
-#ifndef NETPERSONA_JUDGE_H
-#define NETPERSONA_JUDGE_H
+#ifndef NETPERSONA_FILTER_H
+#define NETPERSONA_FILTER_H
 
 #include "parse.h"
 #include "view.h"
@@ -106,7 +106,7 @@ static __always_inline __u32 np_first_match(struct np_opening *opening, __u32 fi
 }
 
 /* ARCHITECTURE.md, "Order of judgement", 3 and 4. */
-static __noinline __u32 np_judge_opening(struct np_opening *opening)
+static __noinline __u32 np_filter_opening(struct np_opening *opening)
 {
 	const struct np_policy *policy = opening->policy;
 	const struct np_rule *rule;
@@ -123,9 +123,9 @@ static __noinline __u32 np_judge_opening(struct np_opening *opening)
 	return np_verdict(rule->action == NP_DROP ? NP_DROPPED_RULE : NP_PASSED, rule->queue);
 }
 
-/* Judge `packet`, travelling in `direction`, as part of a flow opened by the
+/* Filter `packet`, travelling in `direction`, as part of a flow opened by the
  * sender in direction `origin`. */
-static __always_inline __u32 np_judge(struct np_view *view, const struct np_packet *packet,
+static __always_inline __u32 np_filter(struct np_view *view, const struct np_packet *packet,
 				      __u32 direction, __u32 origin)
 {
 	struct np_opening opening = {
@@ -147,7 +147,7 @@ static __always_inline __u32 np_judge(struct np_view *view, const struct np_pack
 		opening.source_port = packet->destination_port;
 		opening.port = packet->source_port;
 	}
-	return np_judge_opening(&opening);
+	return np_filter_opening(&opening);
 }
 
 #endif

@@ -48,14 +48,14 @@ impl<P> Ord for Entry<P> {
 /// What comes in order, nearly everything, is queued in constant time; what
 /// overtakes goes to a heap beside.
 #[derive(Debug)]
-pub struct Line<P> {
+pub struct DelayLine<P> {
     ordered: VecDeque<Entry<P>>,
     overtaking: BinaryHeap<Reverse<Entry<P>>>,
     segments: u64,
     pushed: u64,
 }
 
-impl<P: Packet> Line<P> {
+impl<P: Packet> DelayLine<P> {
     pub fn new() -> Self {
         Self {
             ordered: VecDeque::new(),
@@ -133,7 +133,7 @@ mod tests {
     use crate::packet::testing::Cargo;
 
     fn emitted(dues: &[u64]) -> Vec<(u64, u64)> {
-        let mut line = Line::new();
+        let mut line = DelayLine::new();
         for (id, due) in (0..).zip(dues) {
             line.push(*due, Cargo::new(id, 1, 100), Share::whole());
         }
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_last_within_a_limit_is_found() {
-        let mut line = Line::new();
+        let mut line = DelayLine::new();
         for (id, due) in (0..).zip([3, 5, 5, 9, 4]) {
             line.push(due, Cargo::new(id, 1, 100), Share::whole());
         }
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn nothing_leaves_early() {
-        let mut line = Line::new();
+        let mut line = DelayLine::new();
         line.push(10, Cargo::new(0, 1, 100), Share::whole());
         assert!(line.pop_due(9).is_none());
         assert_eq!(line.next_due(), Some(10));

@@ -9,7 +9,7 @@ use crate::loss::{FourState, GilbertElliott, LossModel};
 use crate::packet::Class;
 use netpersona_layout as layout;
 
-/// Longest delay a plan accepts.
+/// Longest delay a link accepts.
 pub const MAX_DELAY_NS: u64 = 3_600_000_000_000;
 
 /// What happens to packets under way when a persona takes over.
@@ -25,7 +25,7 @@ pub enum InFlight {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueuePlan {
+pub struct QueueSettings {
     /// Segments that may wait.
     pub length: u32,
     /// 0 to 7, 7 served first.
@@ -34,7 +34,7 @@ pub struct QueuePlan {
 
 /// The conditions of one direction.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LinkPlan {
+pub struct LinkSettings {
     /// This direction has conditions; without, packets only keep their order.
     pub active: bool,
     pub direction: usize,
@@ -51,12 +51,12 @@ pub struct LinkPlan {
     pub loss: LossModel,
     pub delay: DelayModel,
     pub default_queue_length: u32,
-    pub queues: [Option<QueuePlan>; layout::MAX_QUEUES],
+    pub queues: [Option<QueueSettings>; layout::MAX_QUEUES],
 }
 
 /// Why a slot's conditions cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum PlanError {
+pub enum SettingsError {
     Direction(usize),
     InFlight(u32),
     Probability { field: &'static str, value: f64 },
@@ -70,7 +70,7 @@ pub enum PlanError {
     NoQueueLength,
 }
 
-impl fmt::Display for PlanError {
+impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Direction(n) => write!(f, "direction {n}: must be 0 (egress) or 1 (ingress)"),
@@ -106,9 +106,9 @@ impl fmt::Display for PlanError {
     }
 }
 
-impl std::error::Error for PlanError {}
+impl std::error::Error for SettingsError {}
 
-impl LinkPlan {
+impl LinkSettings {
     /// No conditions: packets keep their order behind what is held.
     pub fn pass() -> Self {
         Self {
@@ -133,11 +133,11 @@ impl LinkPlan {
     ///
     /// # Errors
     /// Names the first field that no persona compiles to. Never panics.
-    pub fn new(conditions: &layout::Conditions, direction: usize) -> Result<Self, PlanError> {
+    pub fn new(conditions: &layout::Conditions, direction: usize) -> Result<Self, SettingsError> {
         let link = conditions
             .link
             .get(direction)
-            .ok_or(PlanError::Direction(direction))?;
+            .ok_or(SettingsError::Direction(direction))?;
         let base = Self {
             direction,
             seed: conditions.seed,
@@ -153,7 +153,7 @@ impl LinkPlan {
         };
         let rate = (link.rate_bps > 0).then_some(rate);
         if rate.is_some() && link.default_queue_length == 0 {
-            return Err(PlanError::NoQueueLength);
+            return Err(SettingsError::NoQueueLength);
         }
         Ok(Self {
             active: true,
@@ -185,16 +185,16 @@ impl LinkPlan {
     }
 
     /// The queue that a class waits in: index, where `MAX_QUEUES` is the
-    /// default one, and its plan.
-    pub fn queue(&self, class: Class) -> (usize, QueuePlan) {
+    /// default one, and its settings.
+    pub fn queue(&self, class: Class) -> (usize, QueueSettings) {
         let id = usize::from(class.queue);
         match self.queues.get(id).copied().flatten() {
-            Some(plan) => (id, plan),
+            Some(settings) => (id, settings),
             None => {
                 let length = self.default_queue_length;
                 (
                     layout::MAX_QUEUES,
-                    QueuePlan {
+                    QueueSettings {
                         length,
                         priority: class.priority,
                     },
@@ -204,31 +204,31 @@ impl LinkPlan {
     }
 }
 
-fn in_flight(code: u32) -> Result<InFlight, PlanError> {
+fn in_flight(code: u32) -> Result<InFlight, SettingsError> {
     match code {
         layout::IN_FLIGHT_KEEP => Ok(InFlight::Keep),
         layout::IN_FLIGHT_DRAIN => Ok(InFlight::Drain),
         layout::IN_FLIGHT_FLUSH => Ok(InFlight::Flush),
-        other => Err(PlanError::InFlight(other)),
+        other => Err(SettingsError::InFlight(other)),
     }
 }
 
-fn probability(field: &'static str, value: f64) -> Result<f64, PlanError> {
+fn probability(field: &'static str, value: f64) -> Result<f64, SettingsError> {
     if (0.0..=1.0).contains(&value) {
         Ok(value)
     } else {
-        Err(PlanError::Probability { field, value })
+        Err(SettingsError::Probability { field, value })
     }
 }
 
-fn chance(field: &'static str, raw: &layout::Chance) -> Result<Chance, PlanError> {
+fn chance(field: &'static str, raw: &layout::Chance) -> Result<Chance, SettingsError> {
     Ok(Chance {
         probability: probability(field, raw.probability)?,
         correlation: probability(field, raw.correlation)?,
     })
 }
 
-fn loss(raw: &layout::Loss) -> Result<LossModel, PlanError> {
+fn loss(raw: &layout::Loss) -> Result<LossModel, SettingsError> {
     let p = |index: usize| probability("loss.p", raw.p[index]);
     match raw.model {
         layout::LOSS_NONE => Ok(LossModel::None),
@@ -249,22 +249,22 @@ fn loss(raw: &layout::Loss) -> Result<LossModel, PlanError> {
             p23: p(3)?,
             p14: p(4)?,
         }),
-        other => Err(PlanError::LossModel(other)),
+        other => Err(SettingsError::LossModel(other)),
     }
 }
 
-fn four_state(chain: FourState) -> Result<LossModel, PlanError> {
+fn four_state(chain: FourState) -> Result<LossModel, SettingsError> {
     // Sums of decimal fractions that add up to one may exceed it by rounding.
     const ROUNDING: f64 = 1e-9;
     for (state, sum) in [(1, chain.p13 + chain.p14), (3, chain.p31 + chain.p32)] {
         if sum > 1.0 + ROUNDING {
-            return Err(PlanError::TransitionsAboveOne { state, sum });
+            return Err(SettingsError::TransitionsAboveOne { state, sum });
         }
     }
     Ok(LossModel::FourState(chain))
 }
 
-fn delay(raw: &layout::Delay) -> Result<DelayModel, PlanError> {
+fn delay(raw: &layout::Delay) -> Result<DelayModel, SettingsError> {
     if raw.points == 0 {
         return within_bound(raw.constant_ns).map(DelayModel::Constant);
     }
@@ -273,7 +273,7 @@ fn delay(raw: &layout::Delay) -> Result<DelayModel, PlanError> {
         .table
         .get(..raw.points as usize)
         .filter(|points| points.len() >= 2);
-    let points = points.ok_or(PlanError::TableLength(raw.points))?;
+    let points = points.ok_or(SettingsError::TableLength(raw.points))?;
     check_table(points)?;
     Ok(DelayModel::Jitter {
         quantiles: Quantiles::new(raw.base_ns, raw.span_ns, points),
@@ -282,43 +282,43 @@ fn delay(raw: &layout::Delay) -> Result<DelayModel, PlanError> {
     })
 }
 
-fn within_bound(delay_ns: u64) -> Result<u64, PlanError> {
+fn within_bound(delay_ns: u64) -> Result<u64, SettingsError> {
     if delay_ns <= MAX_DELAY_NS {
         Ok(delay_ns)
     } else {
-        Err(PlanError::DelayTooLong(delay_ns))
+        Err(SettingsError::DelayTooLong(delay_ns))
     }
 }
 
-fn check_table(points: &[layout::DelayPoint]) -> Result<(), PlanError> {
+fn check_table(points: &[layout::DelayPoint]) -> Result<(), SettingsError> {
     if points[0].p != 0 || points[points.len() - 1].p != u32::MAX {
-        return Err(PlanError::TableEnds);
+        return Err(SettingsError::TableEnds);
     }
     match points
         .windows(2)
         .position(|pair| pair[0].p >= pair[1].p || pair[0].x > pair[1].x)
     {
-        Some(before) => Err(PlanError::TableOrder { point: before + 1 }),
+        Some(before) => Err(SettingsError::TableOrder { point: before + 1 }),
         None => Ok(()),
     }
 }
 
-type Queues = [Option<QueuePlan>; layout::MAX_QUEUES];
+type Queues = [Option<QueueSettings>; layout::MAX_QUEUES];
 
-fn queues(raw: &[layout::Queue; layout::MAX_QUEUES]) -> Result<Queues, PlanError> {
-    let mut plans = [None; layout::MAX_QUEUES];
-    for (queue, (plan, raw)) in plans.iter_mut().zip(raw).enumerate() {
+fn queues(raw: &[layout::Queue; layout::MAX_QUEUES]) -> Result<Queues, SettingsError> {
+    let mut all = [None; layout::MAX_QUEUES];
+    for (queue, (settings, raw)) in all.iter_mut().zip(raw).enumerate() {
         if raw.priority > 7 {
-            return Err(PlanError::QueuePriority {
+            return Err(SettingsError::QueuePriority {
                 queue,
                 priority: raw.priority,
             });
         }
-        let configured = QueuePlan {
+        let configured = QueueSettings {
             length: raw.length,
             priority: raw.priority,
         };
-        *plan = (raw.length > 0).then_some(configured);
+        *settings = (raw.length > 0).then_some(configured);
     }
-    Ok(plans)
+    Ok(all)
 }
