@@ -253,13 +253,13 @@ class Agent:
         """Note that what is wanted is in force; True if it was something else before."""
         if target.assigned is None:
             return False
+        now = self._moment()
         state.held = target.ifindex
         state.warnings = target.assigned.persona.warnings if target.assigned.persona else ()
         record = self._record(state, target)
         self._write(record)
         if state.applied_sequence == record.sequence:
             return False
-        now = self._moment()
         state.applied_ns, state.applied_at = now.monotonic_ns, now.wall
         state.applied_sequence = record.sequence
         return True
