@@ -9,7 +9,17 @@ from typing import Any, Final
 from netpersona.control.context import Context
 from netpersona.control.personas import Personas
 from netpersona.control.presets import preset
-from netpersona.control.store import ABSENT, DOCUMENTS, CommitConflict, Delete, Operation, Put
+from netpersona.control.store import (
+    ABSENT,
+    DOCUMENTS,
+    REFERENCES,
+    Check,
+    CommitConflict,
+    Delete,
+    Operation,
+    Put,
+    Record,
+)
 from netpersona.control.stored import Assignment, PersonaRef, digest_of
 
 COLLECT_EVERY_S: Final = 60.0
@@ -42,20 +52,36 @@ class Contents:
                 yield Put(DOCUMENTS, persona.digest, self.document(persona), ABSENT)
 
     async def collect(self) -> int:
-        """Removes documents that nothing refers to, each in a commit of its own; returns how many."""
+        """Removes documents that nobody wears, wore or falls back to; returns how many.
+
+        In small commits, each of which expects that meanwhile nobody has taken up what it removes.
+        """
         removed = 0
-        for record in list(self._store.list(DOCUMENTS)):
-            if not self._references.users(DOCUMENTS, record.key):
-                removed += await self._remove(record.key, record.revision)
+        for document in list(self._store.list(DOCUMENTS)):
+            await self._forget_outdated(document.key)
+            if not self._references.users(DOCUMENTS, document.key):
+                unused = self._references.unused(DOCUMENTS, document.key)
+                removed += await self._try(unused, Delete(DOCUMENTS, document.key, document.revision))
         return removed
 
-    async def _remove(self, digest: str, revision: int) -> bool:
-        unused = self._references.unused(DOCUMENTS, digest)
+    async def _forget_outdated(self, digest: str) -> None:
+        for reference in self._store.list(REFERENCES, prefix=f"{DOCUMENTS}/{digest}/"):
+            user = self._store.get("workloads", reference.key.rpartition("/")[2])
+            if user is None or not _refers(user, digest):
+                same = Check("workloads", reference.key.rpartition("/")[2], user.revision if user else ABSENT)
+                await self._try(same, Delete(REFERENCES, reference.key, reference.revision))
+
+    async def _try(self, *operations: Operation) -> bool:
         try:
-            await self._store.commit([unused, Delete(DOCUMENTS, digest, revision)])
+            await self._store.commit(operations)
         except CommitConflict:
             return False  # somebody has just begun to use it
         return True
+
+
+def _refers(workload: Record, digest: str) -> bool:
+    found = Assignment.of(workload.value).references()
+    return any(ref.kind == DOCUMENTS and ref.name == digest for ref in found)
 
 
 def _personas_of(assignment: Assignment) -> Iterable[PersonaRef]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import Any, Final
 
+from pydantic import BaseModel
 from pydantic_core import to_json
 
 from netpersona.control.hub import Hub, Subscription
@@ -35,7 +36,7 @@ class Message:
         self,
         type_: str,
         revision: int,
-        object_: Callable[[], Json],
+        object_: Callable[[], Json | BaseModel],
         documents: Mapping[str, Json] | None = None,
     ) -> None:
         self.type, self.revision, self.documents = type_, revision, documents or {}

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netpersona.control.store import REFERENCES, Check, Delete, Operation, Put, Record, Store, Vacant
+from netpersona.control.store import (
+    ABSENT,
+    DOCUMENTS,
+    REFERENCES,
+    Check,
+    Delete,
+    Operation,
+    Put,
+    Record,
+    Store,
+    Vacant,
+)
 from netpersona.kinds.kind import Ref
 
 
@@ -39,13 +50,19 @@ class References:
     def changes(
         self, kind: str, name: str, before: Iterable[Ref], after: Iterable[Ref]
     ) -> Iterator[Operation]:
-        """What writes ``after`` in place of ``before``; what is new must be there when it is committed."""
+        """What writes ``after`` in place of ``before``; what is new must be there when it is committed.
+
+        References to documents stay until ``Contents.collect`` finds that they are out of date: a workload
+        that is switched to and fro would write and remove the same ones.
+        """
         old = {reference_key(ref, kind, name): ref for ref in before}
         new = {reference_key(ref, kind, name): ref for ref in after}
         for key in old.keys() - new.keys():
-            yield Delete(REFERENCES, key)
+            if not new or old[key].kind != DOCUMENTS:
+                yield Delete(REFERENCES, key)
         for key in new.keys() - old.keys():
-            yield Put(REFERENCES, key, {})
+            kept = self._store.get(REFERENCES, key)
+            yield Check(REFERENCES, key, kept.revision) if kept else Put(REFERENCES, key, {}, ABSENT)
             if new[key].must_exist:
                 yield from self._present(new[key])
 

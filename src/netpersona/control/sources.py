@@ -11,9 +11,10 @@ from netpersona.control.clock import Clock
 from netpersona.control.feed import Message, Source, Told
 from netpersona.control.resources import Resources
 from netpersona.control.store import Event, EventType, Record
+from netpersona.control.stored import Assignment
 from netpersona.control.verifications import Verifications, verification_told
 from netpersona.control.workloads import VERIFICATIONS, Workloads
-from netpersona.kinds.kind import Resource, shallow
+from netpersona.kinds.kind import Resource
 from netpersona.kinds.verification import VERIFICATION
 from netpersona.kinds.workload import Workload
 
@@ -22,7 +23,7 @@ HOST_FEED: Final = "workloads-of/"
 
 
 def shows(type_: str, resource: Resource[Any, Any], revision: int | None = None) -> Message:
-    return Message(type_, revision or resource.revision, partial(resource.kind.dump, resource))
+    return Message(type_, revision or resource.revision, partial(resource.kind.answer, resource))
 
 
 def itself(resource: Resource[Any, Any]) -> int:
@@ -43,8 +44,19 @@ def source_of(resources: Resources[Any, Any], since: Callable[[Resource[Any, Any
     def told(event: Event) -> Iterable[Told]:
         yield "", lambda: shows(event.type, resources.resource(event.record))
 
+    listed: dict[str, tuple[Resource[Any, Any], Message]] = {}
+
+    def line(resource: Resource[Any, Any]) -> Message:
+        """The one of the list before, which may be written already, where nothing changed."""
+        before, message = listed.get(resource.name, (None, None))
+        if message is not None and before == resource:
+            return message
+        return shows(EventType.ADDED, resource, since(resource))
+
     def present(_: str) -> Iterable[Message]:
-        return (shows(EventType.ADDED, resource, since(resource)) for resource in resources.list())
+        nonlocal listed
+        listed = {resource.name: (resource, line(resource)) for resource in resources.list()}
+        return [message for _, message in listed.values()]
 
     return Source(resources.kind.plural, told, present)
 
@@ -90,14 +102,16 @@ class HostSources:
             verifications(workloads, found, by_host=True),
         )
 
-    def _message(self, type_: str, revision: int, record: Record) -> Message:
-        assignment = self._workloads.assignment(record)
+    def _message(
+        self, type_: str, revision: int, record: Record, assignment: Assignment | None = None
+    ) -> Message:
+        assignment = assignment or self._workloads.assignment(record)
         documents = {} if type_ == EventType.DELETED else self._workloads.documents(assignment)
         # Times that are left are counted when the line is made.
         return Message(
             type_,
             revision,
-            lambda: shallow(shown.wanted(record, assignment, self._clock())),
+            lambda: shown.wanted(record, assignment, self._clock()),
             documents,
         )
 
@@ -108,11 +122,12 @@ class HostSources:
             yield host, partial(self._message, event.type, event.revision, event.record)
 
     def _replaced(self, event: Event) -> Iterator[Told]:
-        if event.type is EventType.MODIFIED:
-            for record in self._workloads.followers(event.record.key):
-                host = self._workloads.host(record)
-                yield host, partial(self._message, EventType.MODIFIED, event.revision, record)
+        found = self._workloads.followers(event.record.key) if event.type is EventType.MODIFIED else ()
+        for record, assignment in zip(found, self._workloads.assignments(found), strict=True):
+            host = self._workloads.host(record)
+            yield host, partial(self._message, EventType.MODIFIED, event.revision, record, assignment)
 
     def _present(self, host: str) -> Iterator[Message]:
-        for record in self._workloads.on_host(host):
-            yield self._message(EventType.ADDED, record.revision, record)
+        found = self._workloads.on_host(host)
+        for record, assignment in zip(found, self._workloads.assignments(found), strict=True):
+            yield self._message(EventType.ADDED, record.revision, record, assignment)

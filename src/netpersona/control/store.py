@@ -32,7 +32,7 @@ REFERENCES = "references"
 DOCUMENTS = "documents"
 ARCHIVE = "archive"
 SILENT = frozenset({REFERENCES, DOCUMENTS, ARCHIVE})
-"""Kinds that nobody watches: who refers to whom, documents by content, older revisions."""
+"""Kinds that nobody listens to: who refers to whom, documents by content, older revisions."""
 OPERATIONS_BOUND = 128
 """Operations of a commit, checks included: what etcd takes by default (--max-txn-ops)."""
 
@@ -188,7 +188,7 @@ class Store(Protocol):
         """
 
     def listen(self, listener: Listener) -> None:
-        """Calls ``listener`` in the event loop for every event, before its ``commit`` returns.
+        """Calls ``listener`` in the event loop for every event not ``SILENT``, before its commit returns.
 
         ``get``, ``list`` and ``history`` already show the event, so history followed by the listener's
         calls has no gap and no duplicate.

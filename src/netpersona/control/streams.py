@@ -62,15 +62,14 @@ class Text:
 
     def give(self, message: Message, take: Callable[[bytes], bool]) -> bool:
         """Whether ``take`` took it; if not, it was not told."""
-        missing = message.documents.keys() - self._told
-        parts = [self._form(message)]
-        if missing:
-            parts = [*self._documents(message, missing), *parts]
-        if not take(b"".join(parts)):
+        missing = message.documents.keys() - self._told if message.documents else None
+        if not missing:
+            return take(self._form(message))
+        if not take(b"".join([*self._documents(message, missing), self._form(message)])):
             return False
-        if missing and self._is_full(missing):
-            self._told = set(message.documents)
-        self._told |= missing
+        if self._is_full(missing):
+            self._told.clear()
+        self._told |= message.documents.keys()
         return True
 
     def _documents(self, message: Message, missing: Set[str]) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from itertools import count, islice
 
 from netpersona.control.store import (
     OPERATIONS_BOUND,
+    SILENT,
     CommitTooLarge,
     Delete,
     Event,
@@ -65,8 +66,9 @@ class Tables:
                 self.load(event.record)
             self.revision = event.revision
         for event in events:
-            for listener in self._listeners:
-                listener(event)
+            if event.record.kind not in SILENT:
+                for listener in self._listeners:
+                    listener(event)
 
     def resolve(self, operations: Sequence[Operation]) -> Sequence[Event]:
         """The events that ``operations`` amount to. Changes nothing.

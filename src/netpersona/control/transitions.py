@@ -79,4 +79,4 @@ def worn(was: Assignment) -> PersonaRef | None:
 
 
 def pinned(persona: PersonaRef) -> PersonaRef:
-    return replace(persona, follows=False, edition=0)
+    return PersonaRef(persona.persona_id, persona.revision, persona.digest)

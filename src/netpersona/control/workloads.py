@@ -67,6 +67,11 @@ class Workloads(Resources[WorkloadSpec, WorkloadState]):
         written = Assignment.of(record.value)
         return transitions.renewed(written, self._personas.newest, self._personas.before)
 
+    def assignments(self, records: Sequence[Record]) -> Sequence[Assignment]:
+        """``assignment`` of each, in bulk."""
+        newest, before = cache(self._personas.newest), cache(self._personas.before)
+        return [transitions.renewed(Assignment.of(record.value), newest, before) for record in records]
+
     def followers(self, persona: str) -> Sequence[Record]:
         """Workloads that wear a persona, or fall back to it, whichever revision of it is the newest."""
         names = self._references.users("personas", persona, "workloads")

@@ -214,6 +214,10 @@ class Kind(Generic[S, T]):
 
     def dump(self, resource: Resource[S, T]) -> dict[str, Any]:
         """The JSON that `load` reads."""
+        return {key: _json(value) for key, value in self.answer(resource).items()}
+
+    def answer(self, resource: Resource[S, T]) -> dict[str, Any]:
+        """`dump`, with models in it that pydantic writes as JSON a good deal faster."""
         kept = ENVELOPE if self.verbs else ENVELOPE[:1] if resource.revision else ()
         document = resource.document if self.flat else {"spec": resource.document}
         head = {
@@ -222,7 +226,7 @@ class Kind(Generic[S, T]):
             **{key: getattr(resource, key) for key in kept},
         }
         # Named twice where a report says what it likes: it must not take the name of another.
-        return {**head, **document, **head, **shallow(resource.state)}
+        return {**head, **document, **head, **resource.state.__dict__, **(resource.state.model_extra or {})}
 
     @cached_property
     def _state_keys(self) -> frozenset[str]:

@@ -10,7 +10,8 @@ from tests.unit.control.outcomes import ANYHOW, shown, stored
 
 from netpersona.control import FakeStore, Service
 from netpersona.control.models import NewWorkload
-from netpersona.control.store import DOCUMENTS, OPERATIONS_BOUND, REFERENCES, Put, StoreError
+from netpersona.control.store import DOCUMENTS, OPERATIONS_BOUND, REFERENCES, Delete, Put, StoreError
+from netpersona.control.stored import Assignment
 from netpersona.kinds.workload import AssignmentRequest
 
 
@@ -117,8 +118,8 @@ def test_replacing_writes_in_proportion_to_the_persona(service: Service, store: 
                 }
             )
             await service.assignments.create(wanted)
-        written: list[str] = []
-        store.listen(lambda event: written.append(event.record.kind))
+        apply, written = store.apply, list[str]()
+        store.apply = lambda events: (written.extend(e.record.kind for e in events), apply(events))[1]  # type: ignore[method-assign,func-returns-value]
         second = stored(await service.personas.replace("a", {"mtu": 1400}, ANYHOW))
         assert sorted(written) == ["archive", "personas"]
         assignment = shown(service, "f299")["assignment"]
@@ -146,3 +147,52 @@ def test_the_largest_commits_are_bounded(service: Service, store: FakeStore) -> 
         assert max(sizes) < OPERATIONS_BOUND / 2
 
     run(story())
+
+
+def test_switching_to_and_fro_writes_no_reference_to_a_document_twice(
+    service: Service, store: FakeStore
+) -> None:
+    async def story() -> None:
+        await ready(service)
+        for persona in "abab":
+            await assign(service, persona)
+        written: list[str] = []
+        resolve = store.resolve
+
+        def spy(operations: Any) -> Any:
+            written.extend(one.key for one in operations if isinstance(one, Put | Delete))
+            return resolve(operations)
+
+        store.resolve = spy  # type: ignore[method-assign]
+        await assign(service, "a")
+        assert sorted(written) == ["personas/a/workloads/w", "personas/b/workloads/w", "w"]
+        store.resolve = resolve  # type: ignore[method-assign]
+        assert await service.contents.collect() == 1
+        await service.assignments.rollback("w")
+        assert shown(service)["assignment"]["persona_id"] == "b"
+
+    run(story())
+
+
+def test_what_is_relied_on_while_it_is_tidied_stays(service: Service, store: FakeStore) -> None:
+    """The reference that a switch takes up again goes away between its reading and its commit."""
+
+    async def story() -> None:
+        await ready(service)
+        for persona in "aba":
+            await assign(service, persona)
+        stale = next(r for r in store.list(REFERENCES, prefix="documents/") if not _in_use(service, r.key))
+        store.interfere = lambda: store.apply(store.resolve([Delete(REFERENCES, stale.key)]))
+        await assign(service, "b")
+        assert all(_in_use(service, r.key) for r in store.list(REFERENCES, prefix="documents/")) is False
+        await service.contents.collect()
+        await service.personas.delete("a")
+        await service.assignments.rollback("w")
+        assert shown(service)["assignment"]["persona"]["ingress"] == {"latency": "10ms"}
+
+    run(story())
+
+
+def _in_use(service: Service, key: str) -> bool:
+    assignment = Assignment.of(service.workloads.record("w").value)
+    return any(key.startswith(f"documents/{ref.name}/") for ref in assignment.references())

@@ -100,6 +100,7 @@ def test_references_are_what_was_written_last(service: Service) -> None:
         await service.assignments.release("w")
         assert users() == [(), ()]
         await service.workloads.delete("w")
+        await service.contents.collect()
         assert list(service.store.list(REFERENCES)) == []
 
     run(story())
