@@ -1,4 +1,4 @@
-"""The guide names files that are there."""
+"""Guide and architecture page name files that are there."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs/extending.md").read_text()
-NAMED = sorted(set(re.findall(r"`((?:src|tests|docs|bpf|engine|lab)/[\w./-]*)`", GUIDE)))
+PAGES = ("ARCHITECTURE.md", "docs/extending.md")
+NAMED = re.compile(r"`((?:src|tests|docs|bpf|engine|lab)/[\w./-]*)`")
 
 
-@pytest.mark.parametrize("path", NAMED)
-def test_it_names_what_is_there(path: str) -> None:
-    assert (ROOT / path).exists(), f"docs/extending.md speaks of {path}"
+def named(page: str) -> list[str]:
+    return sorted(set(NAMED.findall((ROOT / page).read_text())))
 
 
-def test_it_names_something() -> None:
-    assert len(NAMED) > 5
+@pytest.mark.parametrize(("page", "path"), [(page, path) for page in PAGES for path in named(page)])
+def test_it_names_what_is_there(page: str, path: str) -> None:
+    assert (ROOT / path).exists(), f"{page} speaks of {path}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_names_something(page: str) -> None:
+    assert len(named(page)) > 5
