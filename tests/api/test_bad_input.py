@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -252,7 +253,8 @@ def _raw(shared: Any, sent: bytes) -> tuple[int, dict[str, Any]]:
     with socket.socket(socket.AF_UNIX) as plain:
         plain.settimeout(5)
         plain.connect(str(shared.path))
-        plain.sendall(sent)
+        with suppress(BrokenPipeError):  # it may answer before it has read all
+            plain.sendall(sent)
         with plain.makefile("rb") as answer:
             head = b"".join(iter(answer.readline, b"\r\n"))
             body = answer.read(int(head.split(b"content-length: ")[1].split()[0]))
