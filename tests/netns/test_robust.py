@@ -14,6 +14,8 @@ import pytest
 from lab.instance import COMMAND, Instance, eventually, instance, traces
 from lab.namespaces import Lab, lab
 
+from netpersona.datapath.programs.kernel import map_pin
+
 pytestmark = pytest.mark.netns
 LAG = {"persona_id": "lag", "egress": {"latency": "5ms"}}
 ROLES = ("manager", "agent", "engine")
@@ -75,11 +77,11 @@ def test_down_clears_pins_of_another_layout_and_up_says_so(persona: Instance, ne
     persona.add(network.workloads[0])
     for role in ("agent", "engine"):
         persona.kill(role)
-    pins = persona.run_dir / "bpf"
-    for pin in ("lanes", "prog_np_probe"):
-        (pins / pin).unlink()
+    lanes = map_pin(persona.run_dir, "lanes")
+    for pin in (lanes, lanes.with_name("prog_np_probe")):
+        pin.unlink()
     other = ("type", "array", "key", "4", "value", "8", "entries", "1", "name", "lanes")
-    network.host.run("bpftool", "map", "create", str(pins / "lanes"), *other)
+    network.host.run("bpftool", "map", "create", str(lanes), *other)
     said = persona.command("up", check=False)
     assert said.returncode == 1
     assert "another version" in said.stderr
