@@ -48,7 +48,7 @@ async def _watches(path: Path) -> list[Figure]:
     service.close()
     what = f"opening a watch on {CROWD:,} personas and {CROWD:,} workloads"
     return [
-        Figure(f"{what}: personas, the first", first, "ms"),
+        Figure(f"{what}: personas, the first", first, "ms", upper=10),
         Figure(f"{what}: personas, the next", opened["personas"], "ms", upper=10),
         Figure(f"{what}: workloads", opened["workloads"], "ms"),
         Figure(f"{what}: those of a host", hosted, "ms"),
