@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from lab.rows import Figure
 from netpersona.control import Service
-from netpersona.control.calls import Call
-from netpersona.control.feed import Message
+from netpersona.control.http.streams import Text
+from netpersona.control.identity.calls import Call
 from netpersona.control.models import NewWorkload
 from netpersona.control.preconditions import Precondition
-from netpersona.control.sources import HOST_FEED
-from netpersona.control.sqlite_store import SqliteStore
-from netpersona.control.streams import Text
+from netpersona.control.store.sqlite import SqliteStore
+from netpersona.control.watch.feed import Message
+from netpersona.control.watch.sources import HOST_FEED
 from netpersona.kinds.workload import AssignmentRequest
 
 CROWD: Final = 1_000

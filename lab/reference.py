@@ -15,7 +15,7 @@ from typing import Any
 from typer.main import get_command
 
 from netpersona.cli.app import app
-from netpersona.control.examples import NAMES
+from netpersona.control.http.examples import NAMES
 from netpersona.kinds import registry, yaml_format
 from netpersona.kinds.kind import Kind
 from netpersona.kinds.persona import Persona

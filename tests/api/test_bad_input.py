@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import httpx2
 import pytest
 
-from netpersona.control.bodies import BODY_BOUND
+from netpersona.control.http.bodies import BODY_BOUND
 
 JSON = {"Content-Type": "application/json"}
 PERSONA = b'{"persona_id": "%s"}'

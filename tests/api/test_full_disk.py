@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from netpersona.control.disk_sync import CHECKPOINT_BYTES
+from netpersona.control.store.disk_sync import CHECKPOINT_BYTES
 
 PERSONA = {"description": "x" * 900}
 

@@ -16,8 +16,8 @@ from tests.unit.kinds.label import LABEL, LabelSpec
 from netpersona.cli import main
 from netpersona.client import Client, Conflict
 from netpersona.control import FakeStore, Service
-from netpersona.control.api import create_app
-from netpersona.control.auth import NoAuth
+from netpersona.control.http.api import create_app
+from netpersona.control.identity.auth import NoAuth
 from netpersona.kinds.registry import HOMES, KINDS, Home
 
 WAIT_S = 20.0

@@ -1,10 +1,10 @@
 """The manager: resources, service, REST API, store and tokens. Needs no root and no kernel."""
 
-from netpersona.control.api import create_app
-from netpersona.control.auth import Auth, NoAuth, TokenAuth
-from netpersona.control.fake_store import FakeStore
+from netpersona.control.http.api import create_app
+from netpersona.control.identity.auth import Auth, NoAuth, TokenAuth
 from netpersona.control.service import Service
-from netpersona.control.sqlite_store import SqliteStore
-from netpersona.control.store import Store
+from netpersona.control.store.fake import FakeStore
+from netpersona.control.store.protocol import Store
+from netpersona.control.store.sqlite import SqliteStore
 
 __all__ = ["Auth", "FakeStore", "NoAuth", "Service", "SqliteStore", "Store", "TokenAuth", "create_app"]

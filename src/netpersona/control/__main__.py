@@ -14,11 +14,11 @@ import structlog
 import uvloop
 
 from netpersona.control import privileges
-from netpersona.control.auth import NoAuth, TokenAuth, load_tokens
-from netpersona.control.authority import SOCKET, Authority, bracketed
-from netpersona.control.server import Listener, serve
+from netpersona.control.http.server import Listener, serve
+from netpersona.control.identity.auth import NoAuth, TokenAuth, load_tokens
+from netpersona.control.identity.authority import SOCKET, Authority, bracketed
 from netpersona.control.service import Service
-from netpersona.control.sqlite_store import SqliteStore, StoreUnusable
+from netpersona.control.store.sqlite import SqliteStore, StoreUnusable
 from netpersona.control.warmup import warm_up
 from netpersona.logs import set_up
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from netpersona.control.assignments import Assignments
+from netpersona.control.actions.assignments import Assignments
+from netpersona.control.actions.verifications import Verifications
 from netpersona.control.clock import Clock, utc_now
-from netpersona.control.contents import Contents
-from netpersona.control.context import Context
-from netpersona.control.feed import Feed, Source
-from netpersona.control.hosts import Hosts
-from netpersona.control.lateness import EngineLateness
-from netpersona.control.metrics import Metrics
-from netpersona.control.personas import Personas
-from netpersona.control.presets import Presets
-from netpersona.control.resources import Readable, Resources
-from netpersona.control.sources import (
+from netpersona.control.metrics.lateness import EngineLateness
+from netpersona.control.metrics.registry import Metrics
+from netpersona.control.metrics.wakeups import EngineWork
+from netpersona.control.resources.contents import Contents
+from netpersona.control.resources.context import Context
+from netpersona.control.resources.generic import Readable, Resources
+from netpersona.control.resources.hosts import Hosts
+from netpersona.control.resources.personas import Personas
+from netpersona.control.resources.presets import Presets
+from netpersona.control.resources.statuses import Statuses
+from netpersona.control.resources.workloads import Workloads
+from netpersona.control.store.protocol import Store
+from netpersona.control.watch.feed import Feed, Source
+from netpersona.control.watch.sources import (
     HOST_FEED,
     HostSources,
     followers,
@@ -24,11 +29,6 @@ from netpersona.control.sources import (
     verifications,
     with_followed,
 )
-from netpersona.control.statuses import Statuses
-from netpersona.control.store import Store
-from netpersona.control.verifications import Verifications
-from netpersona.control.wakeups import EngineWork
-from netpersona.control.workloads import Workloads
 from netpersona.kinds.kind import WRITTEN, Kind
 from netpersona.kinds.registry import KINDS
 from netpersona.kinds.workload import StatusReport

@@ -14,10 +14,10 @@ from urllib.parse import unquote
 
 import uvicorn
 
-from netpersona.control.api import create_app
-from netpersona.control.auth import NoAuth
-from netpersona.control.fake_store import FakeStore
+from netpersona.control.http.api import create_app
+from netpersona.control.identity.auth import NoAuth
 from netpersona.control.service import Service
+from netpersona.control.store.fake import FakeStore
 
 _PERSONA = {"persona_id": "warm", "ingress": {"latency": "1ms", "loss": "1%"}}
 _WORKLOAD = {"workload_id": "warm", "kind": "interface", "interface": "lo"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from netpersona.control import Service
-from netpersona.control.calls import Call
+from netpersona.control.identity.calls import Call
 from netpersona.control.preconditions import Precondition
-from netpersona.control.store import Record
+from netpersona.control.store.protocol import Record
 
 DRY: Final = Call(dry_run=True)
 ANYHOW: Final = Call(condition=Precondition(if_match="*"))

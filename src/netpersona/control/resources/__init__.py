@@ -1,0 +1,1 @@
+"""Resources: what all kinds share, and what some have of their own."""

@@ -1,0 +1,87 @@
+"""Stored assignments as they are shown: to people with their documents, to agents with digests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from netpersona.control.clock import parse_rfc3339
+from netpersona.control.store.protocol import Record
+from netpersona.control.store.stored import Assigned, Assignment, PersonaRef
+from netpersona.kinds import workload as kinds
+from netpersona.kinds.wanted import WantedAssignment, WantedPersona, WantedWorkload
+
+DocumentOf = Callable[[PersonaRef], Mapping[str, Any]]
+
+
+def workload_state(
+    assignment: Assignment, document: DocumentOf, status: kinds.StatusReport | None
+) -> kinds.WorkloadState:
+    """Of an assignment as it is now (``transitions.renewed``)."""
+    assigned, previous = assignment.assigned, assignment.previous
+    return kinds.WorkloadState(
+        sequence=assignment.sequence,
+        assignment=_assignment(assigned, assignment.sequence, document) if assigned else None,
+        previous=_worn(previous, document) if previous else None,
+        status=status,
+    )
+
+
+def _assignment(assigned: Assigned, sequence: int, document: DocumentOf) -> kinds.Assignment:
+    return kinds.Assignment(
+        **_keys(assigned.persona, document),
+        assigned_at=assigned.assigned_at,
+        expires_at=assigned.expires_at,
+        fallback=_worn(assigned.fallback, document) if assigned.fallback else None,
+        sequence=sequence,
+        anew=assigned.anew,
+    )
+
+
+def _worn(persona: PersonaRef, document: DocumentOf) -> kinds.Worn:
+    return kinds.Worn(**_keys(persona, document))
+
+
+def _keys(persona: PersonaRef, document: DocumentOf) -> dict[str, Any]:
+    return {
+        "persona_id": persona.persona_id,
+        "persona_revision": persona.revision,
+        "persona": document(persona),
+        "follows": persona.follows,
+    }
+
+
+def wanted(record: Record, assignment: Assignment, now: datetime) -> WantedWorkload:
+    """Of an assignment as it is now."""
+    assigned = assignment.assigned
+    return WantedWorkload(
+        workload_id=record.key,
+        revision=record.revision,
+        spec=record.value["spec"],
+        sequence=assignment.sequence,
+        assignment=_wanted(assigned, now) if assigned else None,
+    )
+
+
+def _wanted(assigned: Assigned, now: datetime) -> WantedAssignment:
+    fallback = assigned.fallback
+    return WantedAssignment(
+        **_reference(assigned.persona),
+        remaining_ms=_left_ms(assigned.expires_at, now),
+        fallback=WantedPersona(**_reference(fallback)) if fallback else None,
+    )
+
+
+def _reference(persona: PersonaRef) -> dict[str, Any]:
+    return {
+        "persona_id": persona.persona_id,
+        "persona_revision": persona.revision,
+        "digest": persona.digest,
+    }
+
+
+def _left_ms(expires_at: str | None, now: datetime) -> float | None:
+    if expires_at is None:
+        return None
+    return round((parse_rfc3339(expires_at) - now).total_seconds() * 1000, 3)

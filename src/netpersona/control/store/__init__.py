@@ -1,0 +1,1 @@
+"""What keeps the manager's state: the contract of any store, SQLite, one without a disk, and what is kept."""
