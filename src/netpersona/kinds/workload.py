@@ -11,6 +11,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model
 from netpersona.kinds import traffic
 from netpersona.kinds.base import Frozen, Told
 from netpersona.kinds.kind import Change, Column, Kind, Ref, Resource, Section, keys_of, name_column
+from netpersona.kinds.measured import Measured
 from netpersona.kinds.moments import dated, left
 from netpersona.kinds.names import (
     ContainerName,
@@ -155,6 +156,9 @@ class StatusReport(Told):
     counters: dict[str, Any] = Field(default_factory=dict)
     lanes: dict[str, Any] = Field(default_factory=dict)
     engine: dict[str, Any] = Field(default_factory=dict)
+    measured: Measured | None = Field(
+        None, description="Measured conditions of the last interval; null: none since the last report"
+    )
     warnings: tuple[Annotated[StrictStr, Field(max_length=4096)], ...] = ()
     observed_at: Annotated[StrictStr, Field(max_length=64)] | None = None
 
