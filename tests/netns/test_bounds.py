@@ -16,7 +16,7 @@ from tests.netns.wire import PEER, UDP, WORKLOAD, Flow, Wire, ip, udp
 
 from netpersona import _engine
 from netpersona.datapath import DETOUR_TAP, AttachmentsFull, Facing, LaneStats, SlotsFull
-from netpersona.kinds.persona import PersonaError, compile_persona, from_mapping
+from netpersona.kinds.persona import InvalidDocument, compile_persona, from_mapping
 
 pytestmark = pytest.mark.netns
 UDP_PORTS_AT = 34  # in an untagged Ethernet frame with an IPv4 header without options
@@ -60,7 +60,7 @@ def test_attachments(host: Dressed, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rules_of_a_persona() -> None:
     rules = [{"protocol": "udp", "port": 1 + number} for number in range(129)]
     assert compile_persona(from_mapping({"persona_id": "most", "filtering_rules": rules[:128]}))
-    with pytest.raises(PersonaError, match="128"):
+    with pytest.raises(InvalidDocument, match="128"):
         from_mapping({"persona_id": "more", "filtering_rules": rules})
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netpersona.kinds.persona import (
-    PersonaError,
+    InvalidDocument,
     Problem,
     compile_persona,
     diff,
@@ -219,7 +219,7 @@ def refused_or_loaded(load: Callable[..., object], *arguments: object) -> None:
     problems: tuple[Problem, ...] = ()
     try:
         load(*arguments)
-    except PersonaError as error:
+    except InvalidDocument as error:
         problems = error.problems or pytest.fail("refused without a problem")
     for problem in problems:
         assert problem.message

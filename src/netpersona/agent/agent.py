@@ -24,7 +24,7 @@ from netpersona.agent.reconciler import STRIDE, Reconciler
 from netpersona.agent.status import Phase, WorkloadState
 from netpersona.agent.targets import Moment, assigned, has_left, in_turn, rivals, site
 from netpersona.datapath import Assigned, Driver, Target
-from netpersona.kinds.persona import PersonaError
+from netpersona.kinds.persona import InvalidDocument
 
 LOOK_UPS = 8
 """Workloads in place that a pass looks up again, in turn."""
@@ -320,7 +320,7 @@ class Agent:
         try:
             for persona in references(workload.assignment):
                 await loop.run_in_executor(self._compiler, self.compiled.compile, persona)
-        except PersonaError as error:
+        except InvalidDocument as error:
             state.unreadable = workload
             self._say(state, "error", str(error))
         finally:

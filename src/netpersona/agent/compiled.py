@@ -16,7 +16,7 @@ from netpersona.agent.desired import PersonaReference, canonical_text
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
 from netpersona.kinds.persona import (
     CompiledPersona,
-    PersonaError,
+    InvalidDocument,
     compile_persona,
     from_mapping,
     presets,
@@ -52,7 +52,7 @@ class CompiledCache:
             return found
 
     def compile(self, persona: PersonaReference) -> CompiledPersona:
-        """Compile, or remember. Raises PersonaError for a document that this version does not know."""
+        """Compile, or remember. Raises InvalidDocument for a document that this version does not know."""
         found = self.find(persona)
         if found is None:
             found = _compile(persona)
@@ -62,7 +62,7 @@ class CompiledCache:
     def precompile(self, document: Mapping[str, Any], *, displace: bool = True) -> None:
         """What may be assigned soon. It displaces nothing that is in use, and without `displace` nothing.
 
-        Raises PersonaError.
+        Raises InvalidDocument.
         """
         persona = PersonaReference(str(document["persona_id"]), 0, canonical_text(document))
         if self.find(persona) is None and (self._has_room() or (displace and self._unused())):
@@ -116,5 +116,5 @@ async def _follow(manager: Manager, cache: CompiledCache, backoff: Backoff) -> N
 async def _precompile(cache: CompiledCache, document: Mapping[str, Any], *, displace: bool) -> None:
     try:
         await asyncio.to_thread(cache.precompile, document, displace=displace)
-    except PersonaError as error:
+    except InvalidDocument as error:
         _log.warning("this agent cannot compile a persona", error=str(error))

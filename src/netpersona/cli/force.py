@@ -123,7 +123,7 @@ def _await_news(api: Client, workload: Workload) -> None:
 
 def _has_conditions(api: Client, workload: Workload) -> bool:
     """By the newest revision of the persona; one that cannot be read is taken to have some."""
-    from netpersona.kinds.persona import PersonaError, presets
+    from netpersona.kinds.persona import InvalidDocument, presets
     from netpersona.kinds.persona.kind import PERSONA
 
     assert workload.state.assignment
@@ -131,7 +131,7 @@ def _has_conditions(api: Client, workload: Workload) -> bool:
     stored = api.find(PERSONA, name)
     try:
         persona = stored.spec if stored else presets()[name]
-    except (KeyError, PersonaError):
+    except (KeyError, InvalidDocument):
         return True
     return persona.egress.acts or persona.ingress.acts
 

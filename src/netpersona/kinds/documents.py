@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from netpersona.kinds.errors import KeyPath, PersonaError, Problem, pointer
+from netpersona.kinds.errors import InvalidDocument, KeyPath, Problem, pointer
 from netpersona.kinds.shown import brief
 from netpersona.kinds.units import shown
 
@@ -57,10 +57,10 @@ def whole(text: str) -> int:
     return int(text) if len(text) <= _LONGEST_INT else sign * 10**_LONGEST_INT
 
 
-def stop(message: str, remedy: str, place: Place | None) -> PersonaError:
+def stop(message: str, remedy: str, place: Place | None) -> InvalidDocument:
     """The error for what makes the rest of a file unreadable."""
     line, column = place or (None, None)
-    return PersonaError([Problem(message, remedy, line=line, column=column)])
+    return InvalidDocument([Problem(message, remedy, line=line, column=column)])
 
 
 @dataclass(slots=True)
@@ -164,7 +164,7 @@ class _Builder:
 
 
 def build(events: Iterable[Event]) -> Iterator[Document]:
-    """Documents, one after another. Raises PersonaError where the rest cannot be read."""
+    """Documents, one after another. Raises InvalidDocument where the rest cannot be read."""
     builder = _Builder()
     for event in events:
         if builder.take(event):

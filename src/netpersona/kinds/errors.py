@@ -4,7 +4,6 @@ Exception
 ├─ ValueError
 │   └─ Refused         one value that a unit or a model turns down; never leaves this package's loaders
 └─ InvalidDocument     a document that was refused, with every problem found in it
-    └─ PersonaError    … of a persona
 """
 
 from __future__ import annotations
@@ -60,7 +59,3 @@ class InvalidDocument(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
-class PersonaError(InvalidDocument):
-    """A persona was refused."""

@@ -26,7 +26,7 @@ class _Places:
 
 
 def read_events(text: str) -> Iterator[Event]:
-    """Events of one JSON text. Raises PersonaError where it is not JSON."""
+    """Events of one JSON text. Raises InvalidDocument where it is not JSON."""
     place = _Places(text)
     _check_depth(text, place)
     _check_syntax(text)

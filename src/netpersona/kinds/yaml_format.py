@@ -17,7 +17,7 @@ from ruamel.yaml.events import (
 )
 
 from netpersona.kinds.documents import Event, Place, stop, whole
-from netpersona.kinds.errors import PersonaError
+from netpersona.kinds.errors import InvalidDocument
 from netpersona.kinds.shown import brief
 from netpersona.kinds.yaml_problems import not_yaml
 
@@ -31,12 +31,12 @@ _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
 def read_events(text: str) -> Iterator[Event]:
-    """Events of a YAML stream. Raises PersonaError where it is not YAML."""
+    """Events of a YAML stream. Raises InvalidDocument where it is not YAML."""
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             if isinstance(event, (NodeEvent, CollectionEndEvent)):
                 yield _event(event)
-    except PersonaError:
+    except InvalidDocument:
         raise
     except Exception as error:
         raise not_yaml(error, text) from None

@@ -8,7 +8,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
 from netpersona.kinds.documents import Place, stop
-from netpersona.kinds.errors import PersonaError
+from netpersona.kinds.errors import InvalidDocument
 from netpersona.kinds.shown import brief
 
 _CORRECT = "correct the syntax here or just before"
@@ -34,7 +34,7 @@ _WORDS = (
 )
 
 
-def not_yaml(error: Exception, text: str) -> PersonaError:
+def not_yaml(error: Exception, text: str) -> InvalidDocument:
     """The error for a text that is no YAML.
 
     ruamel lets ValueError, OverflowError, IndexError and others escape for characters, escapes and

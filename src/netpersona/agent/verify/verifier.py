@@ -19,7 +19,7 @@ from netpersona.agent.verify.probing import Plan, ProbeRequest, plan
 from netpersona.agent.verify.requested import Requested, requested
 from netpersona.agent.verify.rows import Row
 from netpersona.datapath import DatapathError, Observation, Opened, Probe, Train
-from netpersona.kinds.persona import Persona, PersonaError, from_mapping
+from netpersona.kinds.persona import InvalidDocument, Persona, from_mapping
 from netpersona.kinds.units import Duration, Lifetime
 
 OWN_SHARE = 0.02
@@ -221,7 +221,7 @@ def _persona(state: WorkloadState) -> Persona | None:
         return None
     try:
         return from_mapping(json.loads(assignment.persona.document))
-    except PersonaError:
+    except InvalidDocument:
         return None
 
 

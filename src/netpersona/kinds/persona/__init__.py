@@ -1,6 +1,6 @@
 """Personas: model, file formats, presets, explanation and compilation. Pure: no kernel, no network."""
 
-from netpersona.kinds.errors import PersonaError, Problem
+from netpersona.kinds.errors import InvalidDocument, Problem
 from netpersona.kinds.kind import Change
 from netpersona.kinds.persona.compile import CompiledPersona, compile_persona
 from netpersona.kinds.persona.diffs import diff
@@ -17,9 +17,9 @@ __all__ = [
     "CompiledPersona",
     "Duration",
     "Explanation",
+    "InvalidDocument",
     "Lifetime",
     "Persona",
-    "PersonaError",
     "Probability",
     "Problem",
     "Rate",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netpersona.kinds import files, yaml_format
-from netpersona.kinds.errors import InvalidDocument, PersonaError, Problem
+from netpersona.kinds.errors import InvalidDocument, Problem
 from netpersona.kinds.files import SUFFIXES, Format, Written
 from netpersona.kinds.kind import Kind
 from netpersona.kinds.persona.kind import PERSONA
@@ -22,7 +22,7 @@ def _only(document: object) -> tuple[Kind[Any, Any], object]:
 def load(path: str | Path) -> list[Persona]:
     """Personas of a file, or of all .yaml, .yml and .json files in a directory, in order.
 
-    A document that does not name itself is called after its file. Raises PersonaError with every
+    A document that does not name itself is called after its file. Raises InvalidDocument with every
     problem of every file.
     """
     found: list[Written[Persona]] = []
@@ -36,7 +36,7 @@ def load(path: str | Path) -> list[Persona]:
             remedy = "check the path and its permissions"
             problems.append(Problem(f"cannot be read: {error.strerror}", remedy, file=str(file)))
     if problems := problems or list(files.twice(found)):
-        raise PersonaError(problems)
+        raise InvalidDocument(problems)
     return [written.spec for written in found]
 
 
@@ -45,7 +45,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
     if not found:
-        raise PersonaError([Problem("no persona files here", "add .yaml or .json files", file=str(path))])
+        raise InvalidDocument([Problem("no persona files here", "add .yaml or .json files", file=str(path))])
     return found
 
 
@@ -56,11 +56,8 @@ def loads(
     format: Format | None = None,
     default_id: str | None = None,
 ) -> list[Persona]:
-    """Personas of a text, as `files.loads` reads it. Raises PersonaError with every problem found."""
-    try:
-        found = files.loads(text, _only, source=source, format=format, default_name=default_id)
-    except InvalidDocument as error:
-        raise PersonaError(error.problems) from None
+    """Personas of a text, as `files.loads` reads it. Raises InvalidDocument with every problem found."""
+    found = files.loads(text, _only, source=source, format=format, default_name=default_id)
     return [written.spec for written in found]
 
 

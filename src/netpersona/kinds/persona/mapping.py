@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from netpersona.kinds.errors import KeyPath, PersonaError, Problem, pointer
+from netpersona.kinds.errors import InvalidDocument, KeyPath, Problem, pointer
 from netpersona.kinds.persona.model import Persona, from_origin
 from netpersona.kinds.persona.problems import problems_of
 from netpersona.kinds.persona.spellings import translate
@@ -23,13 +23,13 @@ def from_mapping(
     """Read a document in any of the three spellings.
 
     `default_id` names a document that does not name itself; `source` and `locate` (line and column of a
-    path, counted from 1) say in errors where it came from. Raises PersonaError with every problem found.
+    path, counted from 1) say in errors where it came from. Raises InvalidDocument with every problem found.
     """
     persona, found = _read(data, default_id)
     if persona is not None and not found:
         return persona
     placed = [_placed(path, problem, source, locate) for path, problem in dict.fromkeys(found)]
-    raise PersonaError(sorted(placed, key=lambda problem: (problem.line or 0, problem.column or 0)))
+    raise InvalidDocument(sorted(placed, key=lambda problem: (problem.line or 0, problem.column or 0)))
 
 
 def _read(data: object, default_id: str | None) -> tuple[Persona | None, list[tuple[KeyPath, Problem]]]:

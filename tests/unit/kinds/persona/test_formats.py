@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
-from netpersona.kinds.persona import PersonaError, dump, from_mapping, load, loads
+from netpersona.kinds.persona import InvalidDocument, dump, from_mapping, load, loads
 
 YAML = """\
 persona_id: voip
@@ -16,7 +16,7 @@ egress:
 
 
 def problems(text: str, **options: Any) -> list[str]:
-    with pytest.raises(PersonaError) as refused:
+    with pytest.raises(InvalidDocument) as refused:
         loads(text, source="f", **options)
     return [str(problem) for problem in refused.value.problems]
 
@@ -136,7 +136,7 @@ def test_a_directory_is_all_its_files(tmp_path: Path) -> None:
 def test_problems_of_all_files_of_a_directory_are_reported(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("mtu: 5")
     (tmp_path / "b.json").write_text("{")
-    with pytest.raises(PersonaError) as refused:
+    with pytest.raises(InvalidDocument) as refused:
         load(tmp_path)
     assert [problem.file for problem in refused.value.problems] == [
         str(tmp_path / "a.yaml"),
@@ -145,10 +145,10 @@ def test_problems_of_all_files_of_a_directory_are_reported(tmp_path: Path) -> No
 
 
 def test_a_file_that_is_not_there_is_a_problem_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(PersonaError, match="cannot be read: No such file"):
+    with pytest.raises(InvalidDocument, match="cannot be read: No such file"):
         load(tmp_path / "none.yaml")
 
 
 def test_an_empty_directory_is_a_problem(tmp_path: Path) -> None:
-    with pytest.raises(PersonaError, match="no persona files here"):
+    with pytest.raises(InvalidDocument, match="no persona files here"):
         load(tmp_path)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from netpersona.kinds.persona import PersonaError, from_mapping, loads
+from netpersona.kinds.persona import InvalidDocument, from_mapping, loads
 
 BOMB = "a0: &a0 [x, x]\n" + "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12))
 
@@ -148,7 +148,7 @@ TEXTS = [
 
 
 def problems(text: str) -> list[str]:
-    with pytest.raises(PersonaError) as refused:
+    with pytest.raises(InvalidDocument) as refused:
         loads(text, source="f")
     return [str(problem) for problem in refused.value.problems]
 
@@ -200,5 +200,5 @@ def test_only_the_first_hundred_problems_are_told_and_soon() -> None:
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, b"x", {"name": b"a"}, {"name": "a", "mtu": object()}])
 def test_what_no_file_holds_is_refused_all_the_same(value: object) -> None:
-    with pytest.raises(PersonaError):
+    with pytest.raises(InvalidDocument):
         from_mapping(value)

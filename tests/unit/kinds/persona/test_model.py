@@ -1,6 +1,6 @@
 import pytest
 
-from netpersona.kinds.persona import PersonaError, from_mapping, to_mapping
+from netpersona.kinds.persona import InvalidDocument, from_mapping, to_mapping
 
 VOIP = {
     "persona_id": "voip-on-3g",
@@ -29,7 +29,7 @@ def with_(**changes: object) -> dict[str, object]:
 
 
 def problems(document: dict[str, object]) -> dict[str, str]:
-    with pytest.raises(PersonaError) as refused:
+    with pytest.raises(InvalidDocument) as refused:
         from_mapping(document)
     return {problem.pointer: f"{problem.message}; {problem.remedy}" for problem in refused.value.problems}
 

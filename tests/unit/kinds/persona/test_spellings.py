@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from netpersona.kinds.persona import PersonaError, Probability, from_mapping, to_mapping
+from netpersona.kinds.persona import InvalidDocument, Probability, from_mapping, to_mapping
 from netpersona.kinds.persona.conditions import Chance
 
 CANONICAL = {
@@ -20,7 +20,7 @@ CAMEL = {"personalityId": "p", "latencyMs": 50, "packetLossPercentage": 0.01, "b
 
 
 def problems(document: dict[str, object], **options: Any) -> dict[str, str]:
-    with pytest.raises(PersonaError) as refused:
+    with pytest.raises(InvalidDocument) as refused:
         from_mapping(document, **options)
     return {problem.pointer: f"{problem.message}; {problem.remedy}" for problem in refused.value.problems}
 
