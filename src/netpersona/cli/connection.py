@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from netpersona.cli.errors import CliError, unknown_name
+from netpersona.cli.errors import CliError, in_commands, unknown_name
 from netpersona.cli.tokens import made_token, named_token
 from netpersona.client import ApiError, BadAddress, Denied, Unreachable
 
@@ -79,6 +79,7 @@ def connect(settings: Settings, timeout_s: float = TIMEOUT_S) -> Iterator[Client
     except ApiError as error:
         if error.status == 401:
             error.remedy = "name the file that holds it with --token-file; `netpersona up` says where it is"
+        in_commands(error)
         raise
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TextIO
 
-from netpersona.client import ClientError
+from netpersona.client import ApiError, ClientError
 from netpersona.kinds.shown import brief, printable
 
 MOST_DETAILS = 100
@@ -41,6 +42,33 @@ def unknown_name(what: str, name: str, known: Iterable[str], *listings: str) -> 
         f"there is no {what} named {brief(name)}",
         f"{remedy}{shown} list{'s' if len(listings) == 1 else ''} them",
     )
+
+
+_COMMANDS = (
+    (r"create it with POST /v1/\w+", "store it with `netpersona apply -f FILE`"),
+    (r"PUT /v1/\w+/\{\w+\} replaces it", "`netpersona apply -f FILE` replaces it"),
+    (r"PUT /v1/workloads/\{\w+\}/persona assigns", "`netpersona assign WORKLOAD PERSONA` assigns"),
+    (r"DELETE its persona to release it", "`netpersona release WORKLOAD` takes off what it wears"),
+    (r"ask for a new one with POST", "ask for a new one with `netpersona verify WORKLOAD`"),
+    (r"GET /v1/(\w+)", r"`netpersona get \1`"),
+    (r"(see|write a path as) /openapi\.json.*", "use the command that came with this manager"),
+)
+"""How the API says what to do, and which command does it."""
+
+
+def in_commands(error: ApiError) -> None:
+    """Say what to do in commands instead of requests."""
+    if error.status in (412, 428):  # headers that a command sends by itself
+        error.details, error.remedy = (), "others changed it meanwhile: run the command again"
+        return
+    error.details = tuple(map(_in_commands, error.details))
+    error.remedy = _in_commands(error.remedy) if error.remedy else None
+
+
+def _in_commands(text: str) -> str:
+    for request, command in _COMMANDS:
+        text = re.sub(request, command, text)
+    return text
 
 
 def report(error: CliError | ClientError, stream: TextIO | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from netpersona.control.actions.assignments import Assignments
 from netpersona.control.actions.verifications import Verifications
 from netpersona.control.clock import Clock, utc_now
+from netpersona.control.identity.calls import OURS, Call
 from netpersona.control.metrics.lateness import EngineLateness
 from netpersona.control.metrics.registry import Metrics
 from netpersona.control.metrics.wakeups import EngineWork
@@ -59,9 +60,10 @@ class Service:
         self.metrics = Metrics()
         self._measure()
 
-    def report_status(self, workload_id: str, status: StatusReport) -> StatusReport:
-        """Takes an agent's report and tells the watchers. Raises NotFound."""
+    def report_status(self, workload_id: str, status: StatusReport, call: Call = OURS) -> StatusReport:
+        """Takes an agent's report and tells the watchers. Raises: NotFound, PreconditionFailed"""
         record = self.workloads.record(workload_id)
+        call.condition.check(record.revision)
         self.statuses.put(workload_id, status)
         dump, resource = self.workloads.kind.dump, self.workloads.resource
         self.feed.tell("workloads", "STATUS", lambda: dump(resource(record)))

@@ -17,7 +17,7 @@ def said(error: Mapping[str, Any]) -> tuple[str, str]:
     """Detail and remedy of one entry of ``ValidationError.errors()``."""
     context = error.get("ctx", {})
     find = _SAID.get(str(error["type"]))
-    return find(context) if find else ("this value does not belong here", "see /openapi.json")
+    return find(context) if find else ("this value does not belong here", "see the JSON Schema of its kind")
 
 
 def pointer(path: tuple[int | str, ...], value: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from netpersona.control.actions.durations import duration_s
+from netpersona.control.identity.calls import OURS, Call
 from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.resources.context import Context
 from netpersona.control.resources.workloads import VERIFICATIONS, Workloads
@@ -63,8 +64,11 @@ class Verifications:
         positions = self._positions()
         return [_resource(record, positions.get(record.key)) for record in records]
 
-    async def request(self, workload_id: str, wanted: VerificationRequest) -> Record:
-        """Raises: NotFound, Unprocessable"""
+    async def request(self, workload_id: str, wanted: VerificationRequest, call: Call = OURS) -> Record:
+        """Of a workload, whose revision the call's condition is about.
+
+        Raises: NotFound, PreconditionFailed, Unprocessable
+        """
         if wanted.interval is not None:
             duration_s(wanted.interval, "/interval", low_s=100e-6, high_s=10)
         duration_s(wanted.at_most, "/at_most", low_s=1, high_s=3600)
@@ -76,37 +80,48 @@ class Verifications:
 
         def prepare() -> Sequence[Operation]:
             workload, kept = self._workloads.record(workload_id), self.list(workload_id)
+            call.condition.check(workload.revision)
             surplus = kept[: max(0, len(kept) - KEPT_BOUND + 1)]
             there = Check(workload.kind, workload.key, workload.revision)
             return [Put(VERIFICATIONS, key, value, 0), there, *(Delete(r.kind, r.key) for r in surplus)]
 
         return (await self._context.commit(prepare))[0].record
 
-    async def report(self, workload_id: str, verification_id: str, result: VerificationResult) -> Record:
+    async def report(
+        self, workload_id: str, verification_id: str, result: VerificationResult, call: Call = OURS
+    ) -> Record:
         """Writes that it is under way, or once what came of it.
 
         Raises:
-            NotFound, Conflict: it is finished already.
+            NotFound, PreconditionFailed
+            Conflict: it is finished already.
         """
         if result.state != "running":
             outcome = result.model_dump(mode="json", exclude={"takes_s"})
-            return await self._write(workload_id, verification_id, outcome, finished=True)
+            return await self._write(workload_id, verification_id, outcome, call, finished=True)
         outcome = result.model_dump(include={"state", "takes_s", "message"})
         begun = {**outcome, "started_at": self._context.now()}
-        return await self._write(workload_id, verification_id, begun)
+        return await self._write(workload_id, verification_id, begun, call)
 
-    async def cancel(self, workload_id: str, verification_id: str) -> Record:
-        """Its agent stops it; what is finished stays as it is. Raises NotFound."""
+    async def cancel(self, workload_id: str, verification_id: str, call: Call = OURS) -> Record:
+        """Its agent stops it; what is finished stays as it is. Raises: NotFound, PreconditionFailed"""
         record = self.record(workload_id, verification_id)
         if record.value["state"] not in OPEN:
             return record
-        return await self._write(workload_id, verification_id, CANCELLED, finished=True)
+        return await self._write(workload_id, verification_id, CANCELLED, call, finished=True)
 
     async def _write(
-        self, workload_id: str, verification_id: str, outcome: Mapping[str, Any], *, finished: bool = False
+        self,
+        workload_id: str,
+        verification_id: str,
+        outcome: Mapping[str, Any],
+        call: Call,
+        *,
+        finished: bool = False,
     ) -> Record:
         def prepare() -> Sequence[Operation]:
             record = self.record(workload_id, verification_id)
+            call.condition.check(record.revision)
             if record.value["state"] in OPEN:
                 ended = {"finished_at": self._context.now() if finished else None}
                 return [Put(VERIFICATIONS, record.key, {**record.value, **outcome, **ended}, record.revision)]

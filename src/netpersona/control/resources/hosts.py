@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from netpersona.control.identity.calls import OURS, Call
 from netpersona.control.problems import Conflict, NotFound
 from netpersona.control.resources.context import Context
 from netpersona.kinds.host import HOST, Host, HostReport, HostState
@@ -44,8 +45,9 @@ class Hosts:
         workloads = tuple(self._context.references.users("hosts", name, "workloads"))
         return Host(HOST, name, report, HostState(seen_at=seen_at, workloads=workloads))
 
-    def put(self, name: str, report: HostReport) -> Host:
-        """Raises: Conflict"""
+    def put(self, name: str, report: HostReport, call: Call = OURS) -> Host:
+        """Raises: Conflict, PreconditionFailed; a host has no revision."""
+        call.condition.check(0)
         if name not in self._reports and len(self._reports) >= HOSTS_BOUND:
             raise Conflict(
                 f"{HOSTS_BOUND} hosts have reported, which is the bound",

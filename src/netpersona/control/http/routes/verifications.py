@@ -7,8 +7,9 @@ from pydantic import create_model
 
 from netpersona.control.http.answers import BODY, answer, answers, model_body
 from netpersona.control.http.bodies import read_model
-from netpersona.control.http.routes.common import ServiceOf, WorkloadId
+from netpersona.control.http.routes.common import CallerOf, ServiceOf, WorkloadId
 from netpersona.control.http.shapes import answer_of
+from netpersona.control.identity.calls import Call
 from netpersona.control.models import Answer
 from netpersona.control.service import Service
 from netpersona.control.store.protocol import Record
@@ -30,10 +31,12 @@ VerificationPage = create_model(
     responses=answers(*BODY, 404, 503, accepted=VerificationAnswer),
     openapi_extra=model_body(VerificationRequest),
 )
-async def request_verification(workload_id: WorkloadId, request: Request, service: ServiceOf) -> Response:
+async def request_verification(
+    workload_id: WorkloadId, request: Request, service: ServiceOf, caller: CallerOf
+) -> Response:
     """Ask the agent to send probes through the attachment; read the result at Location."""
     wanted = await read_model(request, VerificationRequest)
-    record = await service.verifications.request(workload_id, wanted)
+    record = await service.verifications.request(workload_id, wanted, Call(caller))
     location = f"/v1/workloads/{record.key.replace('/', '/verifications/')}"
     return _shown(service, record, 202, location=location)
 
@@ -52,9 +55,11 @@ async def get_verification(workload_id: WorkloadId, verification_id: str, servic
 
 
 @router.delete("/{verification_id}", responses=answers(404, 503, ok=VerificationAnswer))
-async def cancel_verification(workload_id: WorkloadId, verification_id: str, service: ServiceOf) -> Response:
+async def cancel_verification(
+    workload_id: WorkloadId, verification_id: str, service: ServiceOf, caller: CallerOf
+) -> Response:
     """Cancel it: the agent stops sending. One that is finished stays as it is."""
-    return _shown(service, await service.verifications.cancel(workload_id, verification_id))
+    return _shown(service, await service.verifications.cancel(workload_id, verification_id, Call(caller)))
 
 
 @router.put(
@@ -63,11 +68,12 @@ async def cancel_verification(workload_id: WorkloadId, verification_id: str, ser
     openapi_extra=model_body(VerificationResult),
 )
 async def report_verification(
-    workload_id: WorkloadId, verification_id: str, request: Request, service: ServiceOf
+    workload_id: WorkloadId, verification_id: str, request: Request, service: ServiceOf, caller: CallerOf
 ) -> Response:
     """For agents: that it is running, then the result, once."""
     result = await read_model(request, VerificationResult)
-    return _shown(service, await service.verifications.report(workload_id, verification_id, result))
+    call = Call(caller)
+    return _shown(service, await service.verifications.report(workload_id, verification_id, result, call))
 
 
 def _shown(service: Service, record: Record, status: int = 200, *, location: str | None = None) -> Response:

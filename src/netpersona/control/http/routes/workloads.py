@@ -10,10 +10,11 @@ from netpersona.control import models
 from netpersona.control.http.answers import BODY, answer, answers, model_body
 from netpersona.control.http.bodies import read_model
 from netpersona.control.http.pages import Cursor, Limit, page
-from netpersona.control.http.routes.common import CallOf, ServiceOf, WorkloadId, written
+from netpersona.control.http.routes.common import CallerOf, CallOf, ServiceOf, WorkloadId, written
 from netpersona.control.http.routes.kinds import router_of, routes_of
 from netpersona.control.http.shapes import answer_of, page_of
 from netpersona.control.http.streams import Since, Watch, stream
+from netpersona.control.identity.calls import Call
 from netpersona.control.problems import Detail, NotFound, Unprocessable
 from netpersona.control.watch.sources import HOST_FEED
 from netpersona.kinds.kind import shallow
@@ -81,10 +82,12 @@ routes_of(
     responses=answers(*BODY, 404, ok=StatusReport),
     openapi_extra=model_body(StatusReport),
 )
-async def report_status(workload_id: WorkloadId, request: Request, service: ServiceOf) -> Response:
+async def report_status(
+    workload_id: WorkloadId, request: Request, service: ServiceOf, caller: CallerOf
+) -> Response:
     """For agents: what was observed. Does not change the workload's revision."""
     report = await read_model(request, StatusReport)
-    return answer(shallow(service.report_status(workload_id, report)))
+    return answer(shallow(service.report_status(workload_id, report, Call(caller))))
 
 
 @router.get("/{workload_id}/status", responses=answers(404, ok=StatusReport))
