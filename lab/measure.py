@@ -6,12 +6,16 @@ import json
 import os
 import re
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lab.namespaces import Workload
 from lab.traffic import Flow, udp_socket
@@ -71,6 +75,51 @@ def tcp_bits_per_s(
     options = ["--time", f"{seconds:g}", "--omit", str(omit), *(["--reverse"] if reverse else [])]
     report = _iperf3(client, server, address, options, seconds + omit)
     return float(report["end"]["sum_received"]["bits_per_second"])
+
+
+def tcp_rates(
+    sender: Workload,
+    receiver: Workload,
+    *,
+    windows: int,
+    window_s: float = 0.5,
+    omit_s: float = 1.5,
+    ipv6: bool = False,
+) -> list[float]:
+    """Bits a second of payload that one TCP flow brought to its receiver, window by window.
+
+    It is reno's, which fills the queue before the bottleneck. Cubic ends slow start where delay grows
+    (HyStart): with 3 ms of packets waiting, each pause of the machine's is a loss of rate.
+    """
+    family = socket.AF_INET6 if ipv6 else socket.AF_INET
+    address = receiver.ipv6 if ipv6 else receiver.ipv4
+    with (
+        receiver.namespace.call(lambda: socket.create_server(("", PORT), family=family)) as listener,
+        sender.namespace.call(lambda: socket.create_connection((address, PORT), timeout=5)) as source,
+        listener.accept()[0] as sink,
+        ThreadPoolExecutor(1) as sending,
+    ):
+        source.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+        done = sending.submit(_send_until_closed, source)
+        begin, total, buffer = time.monotonic(), 0, bytearray(1 << 20)
+        times, octets = [begin], [0]
+        edges = begin + omit_s + np.arange(windows + 1) * window_s
+        while times[-1] < edges[-1]:
+            total += sink.recv_into(buffer)
+            times.append(time.monotonic())
+            octets.append(total)
+        sink.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sink.close()
+        done.result()
+    rates: list[float] = (np.diff(np.interp(edges, times, octets)) * 8 / window_s).tolist()
+    return rates
+
+
+def _send_until_closed(source: socket.socket) -> None:
+    chunk = bytes(1 << 18)
+    with suppress(ConnectionError):
+        while True:
+            source.sendall(chunk)
 
 
 def tcp_goodput(
