@@ -122,6 +122,14 @@ def rules(draw: st.DrawFn) -> Json:
 
 rule_lists = st.lists(rules(), max_size=4)
 openings = st.lists(st.fixed_dictionaries({"protocol": st.just("tcp"), "port": ports}), max_size=4)
+coalescing = st.fixed_dictionaries(
+    {},
+    optional={
+        "rx_usecs": st.integers(0, 10**6),
+        "tx_frames": st.integers(0, 65535),
+        "adaptive": st.booleans(),
+    },
+)
 queues = st.lists(
     st.fixed_dictionaries(
         {"queue_id": st.integers(0, 15)},
@@ -129,7 +137,7 @@ queues = st.lists(
             "priority": st.integers(0, 7),
             "queue_length": st.integers(1, 10**6),
             "filtering_rules": rule_lists,
-            "interrupt_coalescing": st.fixed_dictionaries({}, optional={"rx_usecs": st.integers(0, 10**6)}),
+            "interrupt_coalescing": coalescing,
         },
     ),
     max_size=3,
@@ -151,6 +159,12 @@ documents = st.fixed_dictionaries(
         "routing_profile": st.just("static"),
         "filtering_rules": rule_lists,
         "queue_configuration": queues,
+        "interrupt_coalescing": coalescing,
+        "channels": st.fixed_dictionaries({}, optional={"combined": st.integers(1, 4096)}),
+        "rings": st.fixed_dictionaries({}, optional={"rx": st.integers(1, 65536)}),
+        "rss": st.fixed_dictionaries({}, optional={"weights": st.lists(st.integers(1, 9), min_size=1)}),
+        "offloads": st.dictionaries(st.sampled_from(["tso", "gro", "rx-checksum"]), st.booleans()),
+        "txqueuelen": st.integers(0, 10**6),
         "seed": st.integers(0, 2**64 - 1),
         "in_flight": st.sampled_from(["keep", "drain", "flush"]),
         "engine_failure": st.sampled_from(["open", "closed"]),

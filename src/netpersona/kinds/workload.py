@@ -160,6 +160,11 @@ class StatusReport(Told):
         None, description="Measured conditions of the last interval; null: none since the last report"
     )
     warnings: tuple[Annotated[StrictStr, Field(max_length=4096)], ...] = ()
+    hardware: dict[str, Any] | None = Field(
+        None,
+        description="What the interface has and can be set to, as netpersona.kinds.hardware.HardwareReport"
+        " reads it; null: as it was reported last",
+    )
     observed_at: Annotated[StrictStr, Field(max_length=64)] | None = None
 
 

@@ -22,6 +22,10 @@ class Statuses:
         return len(self._last)
 
     def put(self, workload_id: str, status: Status) -> None:
+        """What is left out of a report because it changes rarely is as it was before."""
+        before = self._last.get(workload_id)
+        if status.hardware is None and before is not None and before.hardware is not None:
+            status = status.model_copy(update={"hardware": before.hardware})
         self._last[workload_id] = status
         self._wake(workload_id, status)
 

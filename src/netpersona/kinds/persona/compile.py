@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from netpersona.kinds.hardware.asked import NOTHING_ASKED, Hardware
 from netpersona.kinds.persona import layout
+from netpersona.kinds.persona.asks import asks_of
 from netpersona.kinds.persona.conditions import Chance, FourState, GilbertElliott, Link
 from netpersona.kinds.persona.delays import compile_delay
 from netpersona.kinds.persona.limits import burst_of, delay_limit_of, queue_length_of
@@ -31,13 +33,15 @@ class CompiledPersona:
     digest: str
     """SHA-256 (hex) of both halves: equal digests, equal behaviour."""
     warnings: tuple[str, ...]
+    hardware: Hardware = NOTHING_ASKED
+    """What it asks of the interface itself, beside the slot."""
 
 
 def compile_persona(persona: Persona) -> CompiledPersona:
     """Compile a persona. Pure, and never fails for a valid one."""
     policy, conditions = bytes(_policy(persona)), bytes(_conditions(persona))
     digest = hashlib.sha256(policy + conditions).hexdigest()
-    return CompiledPersona(policy, conditions, digest, warnings_of(persona))
+    return CompiledPersona(policy, conditions, digest, warnings_of(persona), asks_of(persona))
 
 
 def skb_priority(qos_priority: int) -> int:

@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any
 
 from netpersona.kinds.errors import KeyPath, pointer
+from netpersona.kinds.hardware.effects import effect
 from netpersona.kinds.kind import Change, Label
 from netpersona.kinds.persona.mapping import to_mapping
 from netpersona.kinds.persona.model import Persona
@@ -30,7 +31,7 @@ def _changes(path: KeyPath, before: Any, after: Any) -> Iterator[Change]:
     if before == after:
         return
     if path and isinstance(path[-1], int) and None in (before, after):
-        yield Change(pointer(path), _given(before), _given(after), _label(path, before, after))
+        yield Change(pointer(path), _given(before), _given(after), _label(path))
     elif isinstance(before, dict) or isinstance(after, dict):
         yield from _in_mappings(path, before, after)
     elif isinstance(before, list) or isinstance(after, list):
@@ -62,7 +63,14 @@ def _given(entry: Any) -> Any:
     return [_given(item) for item in entry] if isinstance(entry, list) else entry
 
 
-def _label(path: KeyPath, *entries: Any) -> Label:
-    """Coalescing of interrupts is the NIC's; all else is ours, and live."""
-    touched = any(isinstance(entry, dict) and entry.get("interrupt_coalescing") for entry in entries)
-    return "reinit" if touched or "interrupt_coalescing" in path else "live"
+_GROUPS = {"interrupt_coalescing": "coalesce", "offloads": "features"}
+_OF_THE_INTERFACE = ("interrupt_coalescing", "channels", "rings", "rss", "offloads", "txqueuelen")
+
+
+def _label(path: KeyPath) -> Label:
+    """Of settings of the interface by a rule of thumb: no driver is known here. All else is live."""
+    for step in path:
+        if step in _OF_THE_INTERFACE:
+            names = [str(one) for one in path[path.index(step) + 1 :]]
+            return effect("", "/".join([_GROUPS.get(str(step), str(step)), *names])).label
+    return "live"

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from netpersona.kinds.hardware import Hardware, effect
+from netpersona.kinds.persona.asks import asks_of
 from netpersona.kinds.persona.compile import default_queue_length, skb_priority
 from netpersona.kinds.persona.conditions import Chance, FourState, GilbertElliott, Link, Loss
 from netpersona.kinds.persona.delays import correlation_reach
@@ -37,6 +39,7 @@ class Explanation:
     egress: tuple[Step, ...]
     ingress: tuple[Step, ...]
     switching: tuple[str, ...]
+    interface: tuple[str, ...]
     origin: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -52,6 +55,7 @@ def explain(persona: Persona) -> Explanation:
         tuple(_steps(persona, persona.egress, "egress")),
         tuple(_steps(persona, persona.ingress, "ingress")),
         tuple(_switching(persona)),
+        tuple(_interface(asks_of(persona))),
         persona.origin,
         warnings_of(persona),
     )
@@ -68,6 +72,7 @@ def _text(explanation: Explanation) -> Iterator[str]:
         yield from (f"  {i}. {_WHERE[step.half]} {step.text}" for i, step in enumerate(steps, 1))
     for title, lines in (
         ("when it is switched on", explanation.switching),
+        ("what it sets on the interface itself, where that has it", explanation.interface),
         ("read from a flat spelling", explanation.origin),
         ("warnings", explanation.warnings),
     ):
@@ -221,6 +226,19 @@ def _switching(persona: Persona) -> Iterator[str]:
         }[persona.established_flows]
     if _draws(persona.egress) or _draws(persona.ingress):
         yield f"random decisions follow seed {persona.seed or 'picked by the engine, and reported'}"
+
+
+def _interface(hardware: Hardware) -> Iterator[str]:
+    """By a rule of thumb: what a change does depends on the driver."""
+    for ask in hardware.asks:
+        key = ask.key.replace("offloads/", "features/", 1)
+        value = {True: "on", False: "off"}[ask.value] if isinstance(ask.value, bool) else ask.value
+        done = {"live": "no packet notices", "reinit": "its queues start anew", "flap": "its link goes down"}
+        yield f"{ask.key.replace('/', ' ')}: {value} ({done[effect('', key).label]}, as a rule)"
+    queues = sorted({steered.queue for steered in hardware.steering if steered.steer})
+    if queues:
+        listed = ", ".join(map(str, queues))
+        yield f"flows of queue {listed} go into that hardware queue, if the NIC steers (n-tuple rules)"
 
 
 def _draws(link: Link) -> bool:

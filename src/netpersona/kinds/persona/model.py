@@ -9,6 +9,15 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PrivateAttr, WithJ
 from netpersona.kinds.base import Frozen, Int, Prose, Text
 from netpersona.kinds.errors import Refused
 from netpersona.kinds.persona.conditions import Link
+from netpersona.kinds.persona.hardware import (
+    Channels,
+    InterruptCoalescing,
+    Offloads,
+    QueueLength,
+    Rings,
+    Rss,
+    SaysSomething,
+)
 from netpersona.kinds.persona.profiles import SecurityProfile
 from netpersona.kinds.persona.queues import MAX_QUEUES, Queue
 from netpersona.kinds.persona.rules import Rule, Rules
@@ -90,6 +99,18 @@ class Persona(Frozen):
     """Rules that come before those of the queues."""
     queue_configuration: Annotated[tuple[Queue, ...], Field(max_length=MAX_QUEUES)] = ()
     """Queues, each with its own rules, tried in this order."""
+    interrupt_coalescing: Annotated[InterruptCoalescing | None, SaysSomething] = None
+    """Of all hardware queues of the interface."""
+    channels: Annotated[Channels | None, SaysSomething] = None
+    """How many hardware queues the interface uses."""
+    rings: Annotated[Rings | None, SaysSomething] = None
+    """How long its hardware queues are."""
+    rss: Annotated[Rss | None, SaysSomething] = None
+    """How it spreads received flows over its queues."""
+    offloads: Annotated[Offloads | None, SaysSomething] = None
+    """What it does for the kernel, each true or false, by ethtool's names: tso, gro, rx-checksum …"""
+    txqueuelen: QueueLength | None = None
+    """Packets that may wait in the kernel for the interface."""
     seed: Annotated[Int, Field(ge=0, le=2**64 - 1)] = 0
     """Of all random decisions; 0: picked when the persona is put on, and reported."""
     in_flight: Literal["keep", "drain", "flush"] = "keep"

@@ -13,9 +13,10 @@ from pydantic_core import ErrorDetails
 
 from netpersona.kinds.errors import KeyPath, Problem, Refused, pointer
 from netpersona.kinds.persona.conditions import Chance, FourState, GilbertElliott, Link
+from netpersona.kinds.persona.hardware import Channels, InterruptCoalescing, Rings, Rss
 from netpersona.kinds.persona.keys import misplaced, unknown
 from netpersona.kinds.persona.profiles import Profile
-from netpersona.kinds.persona.queues import InterruptCoalescing, Queue
+from netpersona.kinds.persona.queues import Queue
 from netpersona.kinds.persona.rules import Opening, Rule
 from netpersona.kinds.shown import brief
 from netpersona.kinds.units import shown
@@ -29,6 +30,9 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "queue_configuration": Queue,
     "filtering_rules": Rule,
     "interrupt_coalescing": InterruptCoalescing,
+    "channels": Channels,
+    "rings": Rings,
+    "rss": Rss,
     "security_profile": Profile,
     "incoming": Opening,
     "reorder": Chance,

@@ -7,25 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from netpersona.kinds.base import Frozen, Int
+from netpersona.kinds.persona.hardware import InterruptCoalescing, SaysSomething
 from netpersona.kinds.persona.rules import Rules
 
 MAX_QUEUES = 16
-
-Microseconds = Annotated[Int, Field(ge=0, le=1_000_000)]
-Frames = Annotated[Int, Field(ge=0, le=65535)]
-
-
-class InterruptCoalescing(Frozen):
-    """When a NIC raises an interrupt (`ethtool -C`). Accepted, and not applied yet: `explain` says so."""
-
-    rx_usecs: Microseconds | None = None
-    """Microseconds after a received frame."""
-    rx_frames: Frames | None = None
-    """Received frames."""
-    tx_usecs: Microseconds | None = None
-    """Microseconds after a sent frame."""
-    tx_frames: Frames | None = None
-    """Sent frames."""
 
 
 class Queue(Frozen):
@@ -37,7 +22,7 @@ class Queue(Frozen):
     """Of two waiting packets the one of the higher priority is sent first."""
     queue_length: Annotated[Int, Field(ge=1, le=1_000_000)] | None = None
     """Packets that may wait; from the rate when left out."""
-    interrupt_coalescing: InterruptCoalescing | None = None
-    """Acts on NICs with hardware queues alone; not applied yet."""
+    interrupt_coalescing: Annotated[InterruptCoalescing | None, SaysSomething] = None
+    """Of the hardware queue of that number; of the whole NIC where it has one setting for all."""
     filtering_rules: Rules = ()
     """Flows that go into this queue (or are dropped by it)."""

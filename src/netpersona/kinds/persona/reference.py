@@ -25,6 +25,9 @@ _SECTIONS = {
     "Rule": "`filtering_rules`",
     "Queue": "`queue_configuration`",
     "InterruptCoalescing": "`interrupt_coalescing`",
+    "Channels": "`channels`",
+    "Rings": "`rings`",
+    "Rss": "`rss`",
     "Profile": "`security_profile` defined in the document",
     "Opening": "`incoming` of a security profile",
 }

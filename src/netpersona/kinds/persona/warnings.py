@@ -49,12 +49,6 @@ def _general(persona: Persona) -> Iterator[str]:
     limited = persona.egress.bandwidth or persona.ingress.bandwidth
     if persona.queue_configuration and limited is None:
         yield "queue_configuration has no effect without a bandwidth in egress or ingress: nothing ever waits"
-    for queue in persona.queue_configuration:
-        if queue.interrupt_coalescing is not None:
-            yield (
-                f"interrupt_coalescing of queue {queue.queue_id} needs a NIC with hardware queues"
-                " and is not applied yet"
-            )
 
 
 def _direction(persona: Persona, name: str, link: Link) -> Iterator[str]:

@@ -289,10 +289,6 @@ def test_equal_behaviour_has_an_equal_digest_whatever_the_name() -> None:
     [
         ({"mtu": 1000}, "below 1280"),
         ({"queue_configuration": [{"queue_id": 0}]}, "no effect without a bandwidth"),
-        (
-            {"queue_configuration": [{"queue_id": 0, "interrupt_coalescing": {"rx_usecs": 8}}]},
-            "not applied yet",
-        ),
         ({"ingress": {"loss": 1}}, "ingress loses every packet"),
         ({"ingress": {"latency": "5min"}}, "the delay line of ingress holds 4,194,304 packets"),
         (
