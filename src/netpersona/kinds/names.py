@@ -20,6 +20,14 @@ Identifier = Annotated[
         description="1 to 63 letters, digits, '.', '_' or '-'; starts and ends with a letter or digit",
     ),
 ]
+PERSONA_ID = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+PersonaName = Annotated[
+    StrictStr,
+    Field(
+        pattern=PERSONA_ID,
+        description="A persona or preset: 1 to 63 lower-case letters, digits or '-'",
+    ),
+]
 InterfaceName = Annotated[
     StrictStr,
     Field(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
-from netpersona.kinds.errors import InvalidDocument, Problem
+from netpersona.kinds.errors import InvalidDocument, Problem, Refused
 from netpersona.kinds.names import Identifier
 from netpersona.kinds.units import shown
 from netpersona.kinds.validation import pointer, said
@@ -56,4 +57,10 @@ def _name_problems(name: Any, id_key: str, *, missing: bool) -> list[Problem]:
 
 
 def _problems(error: ValidationError, data: Mapping[str, Any]) -> list[Problem]:
-    return [Problem(*said(found), pointer(found["loc"], data)) for found in error.errors()]
+    return [Problem(*said(found), pointer((*found["loc"], *_at(found)), data)) for found in error.errors()]
+
+
+def _at(found: ErrorDetails) -> tuple[str | int, ...]:
+    """Where in a refused value the fault is."""
+    refused = found.get("ctx", {}).get("error")
+    return refused.at if isinstance(refused, Refused) else ()

@@ -35,6 +35,7 @@ class Home(NamedTuple):
 
 HOMES: Final[dict[str, Home]] = {
     "persona": Home("personas", "netpersona.kinds.persona.kind:PERSONA"),
+    "policy": Home("policies", "netpersona.kinds.policy.kind:POLICY"),
     "workload": Home("workloads", "netpersona.kinds.workload:WORKLOAD"),
     "verification": Home("verifications", "netpersona.kinds.verification:VERIFICATION", False, "workload"),
     "host": Home("hosts", "netpersona.kinds.host:HOST", False),
@@ -97,4 +98,5 @@ def _unknown(said: object) -> InvalidDocument:
 
 
 def _choices() -> str:
-    return " or ".join(noun for noun, home in HOMES.items() if home.is_written)
+    *others, last = (noun for noun, home in HOMES.items() if home.is_written)
+    return f"{', '.join(others)} or {last}"

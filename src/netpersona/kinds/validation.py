@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from netpersona.kinds.names import Identifier, InterfaceName, NetnsName
+from netpersona.kinds.errors import Refused
+from netpersona.kinds.names import Identifier, InterfaceName, NetnsName, PersonaName
 from netpersona.kinds.shown import brief
 
 Context = Mapping[str, Any]
@@ -16,6 +17,8 @@ Context = Mapping[str, Any]
 def said(error: Mapping[str, Any]) -> tuple[str, str]:
     """Detail and remedy of one entry of ``ValidationError.errors()``."""
     context = error.get("ctx", {})
+    if isinstance(refused := context.get("error"), Refused):
+        return refused.message, refused.remedy
     find = _SAID.get(str(error["type"]))
     return find(context) if find else ("this value does not belong here", "see the JSON Schema of its kind")
 
@@ -49,7 +52,7 @@ def _form_of(text: Any) -> tuple[str, str]:
     return schema["pattern"], schema["description"]
 
 
-_FORMS: Final[Mapping[str, str]] = dict(map(_form_of, (Identifier, InterfaceName, NetnsName)))
+_FORMS: Final[Mapping[str, str]] = dict(map(_form_of, (Identifier, InterfaceName, NetnsName, PersonaName)))
 _SAID: Final[Mapping[str, Callable[[Context], tuple[str, str]]]] = {
     "missing": lambda _: ("this key is missing", "add it"),
     "extra_forbidden": lambda _: ("there is no such key", "remove this key"),

@@ -13,7 +13,7 @@ import pytest
 from netpersona.cli import main
 
 Json = dict[str, Any]
-COLLECTIONS = {"personas": "persona_id", "workloads": "workload_id", "hosts": "host"}
+COLLECTIONS = {"personas": "persona_id", "policies": "policy_id", "workloads": "workload_id", "hosts": "host"}
 
 
 @dataclass
@@ -22,6 +22,7 @@ class FakeManager:
 
     personas: dict[str, Json] = field(default_factory=dict)
     workloads: dict[str, Json] = field(default_factory=dict)
+    policies: dict[str, Json] = field(default_factory=dict)
     hosts: dict[str, Json] = field(default_factory=dict)
     answers: dict[tuple[str, str], httpx2.Response | list[httpx2.Response]] = field(default_factory=dict)
     asked: list[httpx2.Request] = field(default_factory=list)

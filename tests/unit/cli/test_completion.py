@@ -24,7 +24,7 @@ def test_an_unknown_shell_is_a_usage_error(run: Run) -> None:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = {"personas": ["mine", "other"], "workloads": ["web", "db"]}
+    held = {"personas": ["mine", "other"], "policies": [], "workloads": ["web", "db"]}
     monkeypatch.setattr(completion, "_names", lambda _ctx, collection: held[collection])
 
 
@@ -50,6 +50,6 @@ def test_names_follow_the_kind_before_them() -> None:
 
 
 def test_kinds_are_offered_where_they_belong() -> None:
-    assert completion.kinds("") == ["personas", "workloads", "hosts", "presets"]
-    assert completion.kinds("p") == ["personas", "presets"]
-    assert completion.written_kinds("") == ["personas", "workloads"]
+    assert completion.kinds("") == ["personas", "policies", "workloads", "hosts", "presets"]
+    assert completion.kinds("p") == ["personas", "policies", "presets"]
+    assert completion.written_kinds("") == ["personas", "policies", "workloads"]

@@ -7,7 +7,7 @@ from tests.unit.cli.conftest import FakeManager, Run
 
 LINES = [
     (("get",), 2, "Missing argument"),
-    (("get", "pods"), 2, "'pods' is not one of personas, workloads, hosts, presets"),
+    (("get", "pods"), 2, "'pods' is not one of personas, policies, workloads, hosts, presets"),
     (("get", "personas", "x" * 5000), 1, "there is no persona named xxx"),
     (("get", "personas", "\x1b[31m"), 1, "\\x1b[31m is not a name; write letters, digits"),
     (("get", "personas", "a/../b"), 1, "there is no persona named a/../b"),
@@ -28,7 +28,7 @@ LINES = [
     (("verify", "web", "--probes", "0"), 2, "--probes': write 10 or more"),
     (("verify", "web", "--probes", "9" * 400), 2, "--probes': write 100000 or less"),
     (("presets", "x@1"), 1, "there is no preset named x@1; `netpersona presets` lists them"),
-    (("delete", "preset", "x"), 2, "presets cannot be deleted; name a persona or a workload"),
+    (("delete", "preset", "x"), 2, "presets cannot be deleted; name a persona or a policy or a workload"),
     (("bogus\x1b[2J",), 2, "No such command 'bogus\\x1b[2J'"),
 ]
 

@@ -141,7 +141,7 @@ def test_what_is_wrong_with_it_is_told_with_place_and_remedy(run: Shell, note: P
     note.write_text("kind: lable\ntext: hello\n")
     assert f"{note}:1:1: /kind: there is no kind lable; write label" in run("validate", str(note)).err
     note.write_text("kind: preset\nname: x\n")
-    said = "/kind: nobody writes a preset; write a persona or workload or label"
+    said = "/kind: nobody writes a preset; write a persona, policy, workload or label"
     assert said in run("validate", str(note)).err
     assert run.manager.held == {}
 

@@ -21,6 +21,7 @@ STATES: dict[str, dict[str, Any]] = {
     "verification": {"requested_at": MOMENT},
     "host": {"seen_at": MOMENT, "workloads": ["web"]},
     "persona": {"in_use_by": ["web"]},
+    "policy": {"in_use_by": ["web"]},
 }
 every_kind = pytest.mark.parametrize("kind", [*KINDS, LABEL], ids=lambda kind: kind.noun)
 
@@ -157,9 +158,9 @@ def test_a_document_is_known_by_the_key_of_its_name_or_says_its_kind(
     ("document", "said"),
     [
         ({"kind": "persno"}, "/kind: there is no kind persno; write persona"),
-        ({"kind": 7}, "/kind: there is no kind 7; write persona or workload"),
-        ({"kind": ["x"], "name": "a"}, "/kind: there is no kind ['x']; write persona or workload"),
-        ({"kind": "host", "host": "a"}, "/kind: nobody writes a host; write a persona or workload"),
+        ({"kind": 7}, "/kind: there is no kind 7; write persona, policy or workload"),
+        ({"kind": ["x"], "name": "a"}, "/kind: there is no kind ['x']; write persona, policy or workload"),
+        ({"kind": "host", "host": "a"}, "/kind: nobody writes a host; write a persona, policy or workload"),
     ],
 )
 def test_a_kind_that_nobody_writes_is_refused(document: object, said: str) -> None:

@@ -7,10 +7,10 @@ from itertools import pairwise
 from statistics import median
 
 from netpersona.agent.verify.estimates import Estimate, mean, proportion, rank_correlation, rate, width
-from netpersona.agent.verify.losses import Share
 from netpersona.agent.verify.requested import Requested
 from netpersona.agent.verify.rows import Row, Slack, row, verdict
 from netpersona.datapath.programs.probes import Probe
+from netpersona.kinds.persona.losses import Share
 
 PATH_NS = 400_000
 """What the way itself may add: injection, capture and a late timer on a busy machine."""

@@ -7,11 +7,11 @@ from functools import cached_property
 from math import asin, pi
 
 from netpersona.agent.verify.estimates import INNER
-from netpersona.agent.verify.losses import Share, chance_share, loss_share
 from netpersona.kinds.persona.coherence import autocorrelation, coherence, rank_autocorrelation
 from netpersona.kinds.persona.conditions import Link
 from netpersona.kinds.persona.delays import delay_distribution
 from netpersona.kinds.persona.limits import burst_of
+from netpersona.kinds.persona.losses import Share, chance_share, loss_share
 from netpersona.kinds.persona.quantiles import Quantiles
 
 _LAGS = 24

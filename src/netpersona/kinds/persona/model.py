@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PrivateAttr, WithJ
 
 from netpersona.kinds.base import Frozen, Int, Prose, Text
 from netpersona.kinds.errors import Refused
+from netpersona.kinds.names import PERSONA_ID
 from netpersona.kinds.persona.conditions import Link
 from netpersona.kinds.persona.hardware import (
     Channels,
@@ -25,7 +26,6 @@ from netpersona.kinds.units import Size, shown
 
 MAX_RULES = 128
 ETHERNET_HEADER = 14
-PERSONA_ID = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 # RFC 2474 (class selectors), 2597 (assured forwarding), 3246 (ef), 5865 (va), 8622 (le).
 DSCP_NAMES = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netpersona.kinds.persona.model import MAX_RULES, PERSONA_ID, Persona
+from netpersona.kinds.names import PERSONA_ID
+from netpersona.kinds.persona.model import MAX_RULES, Persona
 from netpersona.kinds.persona.spellings import CAMEL, ID_KEYS, MAX_KBIT, MAX_MS, SNAKE
 
 _FRACTION = {"type": "number", "minimum": 0, "maximum": 1}

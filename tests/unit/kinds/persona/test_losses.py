@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from netpersona.agent.verify.losses import ENDLESS, Share, loss_share
 from netpersona.kinds.persona import from_mapping
+from netpersona.kinds.persona.losses import ENDLESS, Share, loss_share
 
 
 def of(loss: object) -> Share:
