@@ -65,7 +65,7 @@ async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: J
     token = options.token_file.read_text().strip() if options.token_file else None
     drivers = (ProgramsDriver(datapath),)
     async with AsyncClient(options.manager, token, timeout_s=ANSWER_S) as client:
-        manager, prober = HttpManager(client), Prober(options.run_dir)
+        manager, prober = HttpManager(client, token), Prober(options.run_dir)
         runner = Runner(drivers, datapath, journal, manager, prober, options.host, _neighbours(options))
         running = asyncio.ensure_future(runner.run())
         loop = asyncio.get_running_loop()

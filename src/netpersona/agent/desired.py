@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-
-from netpersona.kinds.wanted import WantedAssignment, WantedPersona, WantedWorkload
 
 
 class DocumentError(ValueError):
@@ -67,71 +65,76 @@ class Workload:
         return (*where, self.facing, self.allow_management)
 
 
-_KEYS = ("workload_id", "spec", "assignment", "sequence")
-
-
 def parse_workload(document: Mapping[str, Any]) -> Workload:
-    """Read a workload resource. Raises DocumentError that names the key."""
+    """Read what the journal keeps (`Workload.document`). Raises DocumentError that names the key."""
+    return _read(document, _assignment)
+
+
+def wanted_workload(line: Mapping[str, Any], documents: Mapping[str, str], now: datetime) -> Workload:
+    """Read a line of the host's feed (`kinds/wanted.py`); `documents` are canonical texts by digest.
+
+    Times that were left when the line came become moments of this host's clock. Raises DocumentError that
+    names the key.
+    """
+
+    def reference(told: Mapping[str, Any]) -> PersonaReference:
+        return PersonaReference(
+            str(told["persona_id"]), int(told["persona_revision"]), documents[told["digest"]]
+        )
+
+    def assignment(told: Mapping[str, Any]) -> Assignment:
+        persona, left_ms, fallback = reference(told), told.get("remaining_ms"), told.get("fallback")
+        expires_at = None if left_ms is None else now + timedelta(milliseconds=left_ms)
+        return Assignment(persona, expires_at, reference(fallback) if fallback else None)
+
+    return _read(line, assignment)
+
+
+def _read(document: Mapping[str, Any], assignment_of: Callable[[Any], Assignment]) -> Workload:
     try:
-        return _workload(document)
-    except (KeyError, TypeError, ValueError) as error:
+        return _workload(document, assignment_of)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DocumentError(f"workload {document.get('workload_id', '?')}: cannot read {error!r}") from error
 
 
-def resolve(wanted: Mapping[str, Any], documents: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """What `parse_workload` and the journal read, of a line of the host's feed (`kinds/wanted.py`).
-
-    Documents are put in place of digests, and times that were left when the line came become moments of this
-    host's clock. Raises DocumentError that names the key.
-    """
-    try:
-        line = WantedWorkload.model_validate(wanted)
-        assignment = line.assignment and _resolved(line.assignment, documents, now)
-    except (KeyError, ValueError) as error:
-        raise DocumentError(f"workload {wanted.get('workload_id', '?')}: cannot read {error!r}") from error
-    return {
-        "workload_id": line.workload_id,
-        "spec": line.spec,
-        "assignment": assignment,
-        "sequence": line.sequence,
-    }
-
-
-def _resolved(assignment: WantedAssignment, documents: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    left_ms, fallback = assignment.remaining_ms, assignment.fallback
-    return {
-        **_persona(assignment, documents),
-        "expires_at": None if left_ms is None else (now + timedelta(milliseconds=left_ms)).isoformat(),
-        "fallback": _persona(fallback, documents) if fallback else None,
-    }
-
-
-def _persona(persona: WantedPersona, documents: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "persona_id": persona.persona_id,
-        "persona_revision": persona.persona_revision,
-        "persona": documents[persona.digest],
-    }
-
-
-def _workload(document: Mapping[str, Any]) -> Workload:
-    spec = document["spec"]
-    assignment = document.get("assignment")
+def _workload(document: Mapping[str, Any], assignment_of: Callable[[Any], Assignment]) -> Workload:
+    workload_id, sequence = str(document["workload_id"]), int(document["sequence"])
+    spec, told = document["spec"], document.get("assignment")
+    assignment = assignment_of(told) if told else None
     return Workload(
-        workload_id=str(document["workload_id"]),
+        workload_id=workload_id,
         kind=str(spec["kind"]),
         host=str(spec["host"]),
         netns=spec.get("netns"),
         interface=_interface(spec),
         facing=str(spec.get("facing") or "auto"),
         allow_management=bool(spec.get("allow_management")),
-        assignment=_assignment(assignment) if assignment else None,
-        sequence=int(document["sequence"]),
-        document=json.dumps({key: document.get(key) for key in _KEYS}),
+        assignment=assignment,
+        sequence=sequence,
+        document=_text_of(workload_id, spec, assignment, sequence),
         container=_text(spec.get("container")),
         domain=_text(spec.get("domain")),
         labelled=bool(spec.get("labelled")),
     )
+
+
+def _text_of(workload_id: str, spec: Mapping[str, Any], assignment: Assignment | None, sequence: int) -> str:
+    """What `parse_workload` reads. Documents, which may be long, are text already."""
+    worn = _assignment_text(assignment) if assignment else "null"
+    head = f'{{"workload_id":{_json(workload_id)},"sequence":{sequence},"spec":{_json(spec)}'
+    return f'{head},"assignment":{worn}}}'
+
+
+def _assignment_text(assignment: Assignment) -> str:
+    expires_at = assignment.expires_at.isoformat() if assignment.expires_at else None
+    fallback = f"{{{_reference_text(assignment.fallback)}}}" if assignment.fallback else "null"
+    worn = _reference_text(assignment.persona)
+    return f'{{{worn},"expires_at":{_json(expires_at)},"fallback":{fallback}}}'
+
+
+def _reference_text(persona: PersonaReference) -> str:
+    named = f'"persona_id":{_json(persona.persona_id)},"persona_revision":{persona.revision}'
+    return f'{named},"persona":{persona.document}'
 
 
 def _interface(spec: Mapping[str, Any]) -> str | None:
@@ -159,7 +162,9 @@ def _reference(document: Mapping[str, Any]) -> PersonaReference:
     return PersonaReference(str(document["persona_id"]), int(document.get("persona_revision") or 0), text)
 
 
+# Made once: json.dumps makes an encoder a call.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def canonical_text(persona: Mapping[str, Any]) -> str:

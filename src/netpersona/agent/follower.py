@@ -11,7 +11,7 @@ import structlog
 
 from netpersona.agent.agent import Agent
 from netpersona.agent.backoff import Backoff
-from netpersona.agent.desired import DocumentError, Workload, parse_workload, resolve
+from netpersona.agent.desired import DocumentError, Workload, canonical_text, wanted_workload
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
 from netpersona.client import Event
 
@@ -35,15 +35,14 @@ class Follower:
         self._backoff = backoff
         self._verify = verify
         self._listing: dict[str, Workload] | None = None
-        self._documents: dict[str, Any] = {}
+        self._documents: dict[str, str] = {}
 
     async def run(self) -> None:
         """Never returns; while the manager is away, enforcement and local passes go on without it."""
         while True:
             try:
                 self._listing, self._documents = {}, {}
-                async for event in self._manager.watch(host=self._host):
-                    self._take(event)
+                await self._manager.follow(self._host, self._take)
             except (ManagerUnreachable, ManagerRefused) as error:
                 wait_s = self._backoff.next()
                 _log.warning("no manager; enforcement goes on", error=str(error), again_in_s=round(wait_s, 2))
@@ -55,7 +54,7 @@ class Follower:
         elif event.type == "VERIFY":
             self._verify(event.object)
         elif event.type == "DOCUMENT":
-            self._documents[str(event.object["digest"])] = event.object["document"]
+            self._documents[str(event.object["digest"])] = canonical_text(event.object["document"])
         elif event.type == "FORGET":
             self._documents.clear()
         elif event.type == "DELETED":
@@ -72,7 +71,7 @@ class Follower:
 
     def _workload(self, event: Event) -> None:
         try:
-            workload = parse_workload(resolve(event.object, self._documents, datetime.now(UTC)))
+            workload = wanted_workload(event.object, self._documents, datetime.now(UTC))
         except DocumentError as error:
             _log.error("skipped", error=str(error))
             return

@@ -53,7 +53,7 @@ class Journal:
     def __init__(self, path: Path, *, boot: str) -> None:
         self._path = path
         self._boot = boot
-        self._limit = 0
+        self._limit = self._size = 0
         self._file: int | None = None
         self.records: dict[str, Record] = _read(path, boot)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,32 +96,32 @@ class Journal:
         try:
             if self._file is None:
                 self._file = self._rewrite()
-            before = os.lseek(self._file, 0, os.SEEK_END)
-            self._write_whole(self._file, before, line)
+            self._write_whole(self._file, line)
         except OSError as error:
             said = "the disk is full; free some space" if error.errno in _FULL else str(error)
             raise OSError(f"{self._path}: {said}, the agent goes on by itself") from error
-        if before + len(line) > self._limit:
-            self._compact(before + len(line))
+        if self._size > self._limit:
+            self._compact()
 
-    def _write_whole(self, file: int, before: int, line: bytes) -> None:
+    def _write_whole(self, file: int, line: bytes) -> None:
         """Appends the line or nothing: what follows a torn one would never be read again."""
         try:
             if os.write(file, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             try:
-                os.ftruncate(file, before)
+                os.ftruncate(file, self._size)
             except OSError:
                 self.close()  # torn: the next record begins the file anew
             raise
+        self._size += len(line)
 
-    def _compact(self, size: int) -> None:
+    def _compact(self) -> None:
         """Where there is no room for a second file, the old one goes on and grows."""
         try:
             fresh = self._rewrite()
         except OSError as error:
-            self._limit = size + COMPACT_BYTES
+            self._limit = self._size + COMPACT_BYTES
             _log.warning("cannot compact the journal; it grows on", error=str(error))
             return
         self.close()
@@ -141,7 +141,8 @@ class Journal:
             os.close(file)
             aside.unlink(missing_ok=True)
             raise
-        self._limit = max(COMPACT_BYTES, 2 * len(content))
+        self._size = len(content)
+        self._limit = max(COMPACT_BYTES, 2 * self._size)
         return file
 
 

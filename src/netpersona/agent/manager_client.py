@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from netpersona.client import ApiError, AsyncClient, Call, ClientError, Event, NotFound, Unreachable, calls
 from netpersona.client.calls import path_of
+from netpersona.client.stream import event_of, follow_lines
 from netpersona.kinds.kind import Kind
 from netpersona.kinds.workload import WORKLOAD
 
@@ -23,11 +24,12 @@ class ManagerRefused(Exception):
 class Manager(Protocol):
     """What the agent needs of a manager; `tests/unit/agent` has a fake."""
 
-    def watch(self, kind: Kind[Any, Any] = WORKLOAD, host: str | None = None) -> AsyncIterator[Event]:
-        """Everything as ADDED, then one BOOKMARK, then changes; with `host` only what its agent needs.
+    def watch(self, kind: Kind[Any, Any]) -> AsyncIterator[Event]:
+        """Everything as ADDED, then one BOOKMARK, then changes. Raises ManagerUnreachable at its end."""
+        ...
 
-        Raises ManagerUnreachable at its end.
-        """
+    async def follow(self, host: str, take: Callable[[Event], None]) -> NoReturn:
+        """`watch` of what the agent of a host needs; `take` is called as soon as a line has come."""
         ...
 
     async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
@@ -50,15 +52,23 @@ class Manager(Protocol):
 class HttpManager:
     """`Manager` over the client."""
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    def __init__(self, client: AsyncClient, token: str | None = None) -> None:
+        self._client, self._token = client, token
 
-    async def watch(self, kind: Kind[Any, Any] = WORKLOAD, host: str | None = None) -> AsyncIterator[Event]:
+    async def watch(self, kind: Kind[Any, Any]) -> AsyncIterator[Event]:
         """See `Manager.watch`. Starting without a revision never meets 410; one in the middle reopens."""
         with _told_apart(f"GET /v1/{kind.plural}"):
-            async with aclosing(self._client.watch(kind, host=host)) as events:
+            async with aclosing(self._client.watch(kind)) as events:
                 async for event in events:
                     yield event
+
+    async def follow(self, host: str, take: Callable[[Event], None]) -> NoReturn:
+        """See `Manager.follow`."""
+        call = calls.watch(WORKLOAD.plural, None, host)
+        with _told_apart(f"GET {call.path}"):
+            await follow_lines(
+                self._client.address, call.target, self._token, lambda line: take(event_of(line))
+            )
 
     async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
         await self._send(Call("PUT", path_of("hosts", host, "statuses"), {"statuses": statuses}))

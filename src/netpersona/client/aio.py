@@ -12,9 +12,9 @@ import httpx2
 from netpersona.client import calls
 from netpersona.client.address import Address, unreachable
 from netpersona.client.calls import TIMEOUT_S, Assignment, Call, JsonObject, S, T
-from netpersona.client.errors import ClientError, NotFound, Unreachable
-from netpersona.client.stream import stream_lines
-from netpersona.client.watching import Course, Event, pauses, read_event
+from netpersona.client.errors import ClientError, NotFound
+from netpersona.client.stream import event_of, stream_lines
+from netpersona.client.watching import Course, Event, pauses
 
 if TYPE_CHECKING:
     from netpersona.kinds.kind import Kind, Resource
@@ -119,7 +119,7 @@ class AsyncClient:
         target = calls.watch(kind.plural, revision, host).target
         async with aclosing(stream_lines(self.address, target, self._token)) as lines:
             async for line in lines:
-                yield _event(line)
+                yield event_of(line)
 
     async def follow(self, kind: Kind[S, T]) -> AsyncGenerator[Event, None]:
         """See `Client.follow`."""
@@ -166,10 +166,3 @@ class AsyncClient:
     async def cancel(self, workload: str, verification_id: str) -> Verification:
         """See `Client.cancel`."""
         return calls.load_verification(await self.send(calls.cancel(workload, verification_id)))
-
-
-def _event(line: bytes) -> Event:
-    try:
-        return read_event(line)
-    except ValueError as error:
-        raise Unreachable(f"what answers is no watch: {error}") from error

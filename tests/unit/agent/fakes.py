@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, NoReturn
 
 from netpersona.agent.manager_client import ManagerRefused, ManagerUnreachable
 from netpersona.client import Event
@@ -41,16 +41,31 @@ class FakeManager:
         self.failing = 0
         self.told_all = asyncio.Event()
 
-    async def watch(self, kind: object = None, host: str | None = None) -> AsyncIterator[Event]:
-        del kind, host
-        if not self.watches:
-            await asyncio.Event().wait()
-        for event in self.watches.pop(0):
+    async def watch(self, kind: object) -> AsyncIterator[Event]:
+        del kind
+        for event in await self._next():
             if event is None:
                 raise ManagerUnreachable("scripted")
             yield event
+        await self._hold()
+
+    async def follow(self, host: str, take: Callable[[Event], None]) -> NoReturn:
+        del host
+        for event in await self._next():
+            if event is None:
+                raise ManagerUnreachable("scripted")
+            take(event)
+        await self._hold()
+
+    async def _next(self) -> list[Event | None]:
+        if not self.watches:
+            await asyncio.Event().wait()
+        return self.watches.pop(0)
+
+    async def _hold(self) -> NoReturn:
         self.told_all.set()
         await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
 
     async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
         del host

@@ -8,10 +8,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from netpersona.client import ApiError, AsyncClient, ClientError, Unreachable, stream
+from netpersona.client.address import Address
 from netpersona.kinds.workload import WORKLOAD
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -116,3 +119,55 @@ def test_a_manager_that_falls_silent_is_left(tmp_path: Path, monkeypatch: pytest
     types, end = events(tmp_path, HEAD + chunk(BOOKMARK), HOLD)
     assert types == ["BOOKMARK"]
     assert "said nothing" in str(end)
+
+
+def test_a_line_is_taken_in_the_call_that_brings_it() -> None:
+    async def story() -> None:
+        taken: list[bytes] = []
+        stream_ = stream._Stream(taken.append)
+        stream_.data_received(HEAD + chunk(ADDED) + chunk(BOOKMARK[:4]))
+        assert taken == [ADDED.strip()]
+
+    asyncio.run(story())
+
+
+def test_what_takes_lines_may_fail(tmp_path: Path) -> None:
+    def take(_: bytes) -> None:
+        raise RuntimeError("why")
+
+    async def story(address: str) -> None:
+        await stream.follow_lines(Address.parse(address), "/", None, take)
+
+    with saying(tmp_path, [HEAD + chunk(BOOKMARK)], []) as address, pytest.raises(RuntimeError, match="why"):
+        asyncio.run(story(address))
+
+
+def test_what_is_not_read_yet_waits_at_the_other_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that sleeps holds a few lines, not all that was ever said."""
+    made: list[stream._Stream] = []
+
+    class Kept(stream._Stream):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(self)
+            super().connection_made(transport)
+
+    async def story(address: str) -> None:
+        lines = stream.stream_lines(Address.parse(address), "/", None)
+        await anext(lines)
+        assert not made[0].transport.is_reading()
+        await lines.aclose()
+
+    monkeypatch.setattr(stream, "_Stream", Kept)
+    with saying(tmp_path, [HEAD + chunk(BOOKMARK), HOLD], []) as address:
+        asyncio.run(story(address))
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_that_is_lost_ends_a_watch_in_any_loop(tmp_path: Path, run: Any) -> None:
+    async def story(address: str) -> None:
+        async for _ in stream.stream_lines(Address.parse(address), "/", None):
+            pass
+
+    pieces = [HEAD + chunk(BOOKMARK), chunk(ADDED)]
+    with saying(tmp_path, pieces, []) as address, pytest.raises(Unreachable, match="closed the connection"):
+        run(story(address))

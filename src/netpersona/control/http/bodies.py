@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -135,7 +136,7 @@ def parse_json(data: bytes) -> Any:
     if not text.strip():
         raise BadRequest("the body is empty", remedy="send a JSON document")
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise Unprocessable(
             f"the document is nested deeper than {DEPTH_BOUND} levels", remedy="flatten it"
@@ -185,7 +186,7 @@ def _text_problems(text: str, pointer: str) -> Iterator[Detail]:
 
 def _decode(data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return data.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise BadRequest(
             f"the body is not UTF-8 at byte {error.start}", remedy="encode the document as UTF-8"
@@ -205,6 +206,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise BadRequest(f"{name} is not JSON", remedy="write a finite number")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)
+"""Made once: json.loads with hooks makes one a call."""
 
 
 def _name(value: Any) -> str:

@@ -10,7 +10,6 @@ from netpersona.control.clock import parse_rfc3339
 from netpersona.control.store.protocol import Record
 from netpersona.control.store.stored import Assigned, Assignment, PersonaRef
 from netpersona.kinds import workload as kinds
-from netpersona.kinds.wanted import WantedAssignment, WantedPersona, WantedWorkload
 
 DocumentOf = Callable[[PersonaRef], Mapping[str, Any]]
 
@@ -52,25 +51,25 @@ def _keys(persona: PersonaRef, document: DocumentOf) -> dict[str, Any]:
     }
 
 
-def wanted(record: Record, assignment: Assignment, now: datetime) -> WantedWorkload:
-    """Of an assignment as it is now."""
+def wanted(record: Record, assignment: Assignment, now: datetime) -> dict[str, Any]:
+    """The JSON of a ``WantedWorkload``, whose model takes longer than all else of a line; as it is now."""
     assigned = assignment.assigned
-    return WantedWorkload(
-        workload_id=record.key,
-        revision=record.revision,
-        spec=record.value["spec"],
-        sequence=assignment.sequence,
-        assignment=_wanted(assigned, now) if assigned else None,
-    )
+    return {
+        "workload_id": record.key,
+        "revision": record.revision,
+        "spec": record.value["spec"],
+        "sequence": assignment.sequence,
+        "assignment": _wanted(assigned, now) if assigned else None,
+    }
 
 
-def _wanted(assigned: Assigned, now: datetime) -> WantedAssignment:
+def _wanted(assigned: Assigned, now: datetime) -> dict[str, Any]:
     fallback = assigned.fallback
-    return WantedAssignment(
+    return {
         **_reference(assigned.persona),
-        remaining_ms=_left_ms(assigned.expires_at, now),
-        fallback=WantedPersona(**_reference(fallback)) if fallback else None,
-    )
+        "remaining_ms": _left_ms(assigned.expires_at, now),
+        "fallback": _reference(fallback) if fallback else None,
+    }
 
 
 def _reference(persona: PersonaRef) -> dict[str, Any]:

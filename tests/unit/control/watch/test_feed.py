@@ -15,6 +15,7 @@ from netpersona.control.problems import Gone
 from netpersona.control.watch.feed import Message
 from netpersona.control.watch.sources import HOST_FEED
 from netpersona.kinds.verification import VerificationRequest, VerificationResult
+from netpersona.kinds.wanted import WantedWorkload
 from netpersona.kinds.workload import AssignmentRequest, StatusReport
 
 
@@ -163,6 +164,10 @@ def test_a_host_is_told_a_document_once_and_who_wears_it(service: Service) -> No
         assert {one["digest"] for one in worn} == {said[0]["object"]["digest"]}
         assert said[0]["object"]["document"] == {"persona_id": "a", "mtu": 1400}
         assert all("persona" not in one for one in worn)
+        for line in said[1:3]:
+            read = WantedWorkload.model_validate(line["object"])
+            assert not read.model_extra
+            assert read.model_dump() == line["object"]
 
     asyncio.run(story())
 
