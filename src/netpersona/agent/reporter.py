@@ -17,8 +17,8 @@ _VOLATILE = frozenset({"observed_at", "engine"})
 """Keys that change by themselves; they alone are not worth a request."""
 
 
-BATCH = 4
-"""Statuses of one request. The manager takes them in a few milliseconds, which a switch may have to wait."""
+BATCH = 8
+"""Statuses of one request. The manager takes them in a millisecond, which a switch may have to wait."""
 
 
 class Reporter:

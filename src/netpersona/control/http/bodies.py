@@ -10,6 +10,7 @@ import json
 import math
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final, NoReturn, TypeVar
 
 from fastapi import Request
@@ -125,10 +126,16 @@ def validate(model: type[M], value: Any) -> M:
 def validate_value(type_: Any, value: Any, name: str, where: str = "path") -> None:
     """A single value against ``type_``. Raises Unprocessable."""
     try:
-        TypeAdapter(type_).validate_python(value)
+        _adapter(type_).validate_python(value)
     except ValidationError as error:
         detail, remedy = said(error.errors()[0])
         raise Unprocessable(detail, errors=[Detail(name, detail, remedy, where)]) from None
+
+
+@cache
+def _adapter(type_: Any) -> TypeAdapter[Any]:
+    """Made once for each type: it takes half a millisecond."""
+    return TypeAdapter(type_)
 
 
 def parse_json(data: bytes) -> Any:
@@ -146,8 +153,22 @@ def parse_json(data: bytes) -> Any:
         raise BadRequest(f"not JSON at {place}: {error.msg}", remedy=f"correct it at {place}") from None
     except ValueError:
         raise BadRequest("a number has too many digits", remedy="write at most 4300 digits") from None
-    check_tree(value)
+    if "\\" in text or not _is_plain(value, 0):  # without an escape, UTF-8 has neither NUL nor half a pair
+        check_tree(value)
     return value
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether ``check_tree`` would find nothing but in texts; a tenth of its time."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,)
+    for item in items:
+        kind = type(item)
+        if kind is float:
+            if not math.isfinite(item):
+                return False
+        elif (kind is dict or kind is list) and (depth >= DEPTH_BOUND - 1 or not _is_plain(item, depth + 1)):
+            return False
+    return True
 
 
 def check_tree(value: Any) -> None:

@@ -34,6 +34,8 @@ def test_what_is_no_json_is_a_bad_request(data: bytes) -> None:
         (b'{"a": {"b": ["x", "\\u0000"]}}', "/a/b/1"),
         (b'{"a/b~": "\\ud800"}', "/a~1b~0"),
         (b'{"a": 1e999}', "/a"),
+        (b"-1e999", ""),
+        (b'[1, {"b": [2.5, 1e999]}]', "/1/b/1"),
     ],
 )
 def test_values_that_cannot_be_kept_are_pointed_at(data: bytes, pointer: str) -> None:
@@ -46,6 +48,13 @@ def test_values_that_cannot_be_kept_are_pointed_at(data: bytes, pointer: str) ->
 def test_deep_nesting_is_refused_at_any_depth(depth: int) -> None:
     with pytest.raises(Refusal, match="nested deeper"):
         parse_json(b"[" * depth + b"]" * depth)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_the_deepest_nesting_that_is_kept(opening: bytes, closing: bytes) -> None:
+    parse_json(opening * DEPTH_BOUND + b"0" + closing * DEPTH_BOUND)
+    with pytest.raises(Refusal, match="nested deeper"):
+        parse_json(opening * (DEPTH_BOUND + 1) + b"0" + closing * (DEPTH_BOUND + 1))
 
 
 def test_every_place_is_reported() -> None:
