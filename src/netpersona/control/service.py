@@ -20,7 +20,7 @@ from netpersona.control.resources.personas import Personas
 from netpersona.control.resources.presets import Presets
 from netpersona.control.resources.statuses import Statuses
 from netpersona.control.resources.workloads import Workloads
-from netpersona.control.store.protocol import Store
+from netpersona.control.store.protocol import REFERENCES, LocalStore, Store
 from netpersona.control.watch.feed import Feed, Source
 from netpersona.control.watch.sources import (
     HOST_FEED,
@@ -56,6 +56,9 @@ class Service:
         self.written: dict[str, Resources[Any, Any]] = {
             kind.plural: self._resources(kind) for kind in kinds if kind.verbs == WRITTEN
         }
+        if isinstance(store, LocalStore):
+            for resources in self.written.values():
+                store.derive(REFERENCES, resources.references())
         self.feed = Feed(store, self._topics(clock))
         self.metrics = Metrics()
         self._measure()

@@ -218,13 +218,15 @@ class Kind(Generic[S, T]):
 
     def answer(self, resource: Resource[S, T]) -> dict[str, Any]:
         """`dump`, with models in it that pydantic writes as JSON a good deal faster."""
-        kept = ENVELOPE if self.verbs else ENVELOPE[:1] if resource.revision else ()
+        head: dict[str, Any] = {self.id_key: resource.name}
+        if self.within:
+            head[f"{self.within}_id"] = resource.parent
+        if self.verbs:
+            head["revision"], head["created_at"] = resource.revision, resource.created_at
+            head["updated_at"] = resource.updated_at
+        elif resource.revision:
+            head["revision"] = resource.revision
         document = resource.document if self.flat else {"spec": resource.document}
-        head = {
-            self.id_key: resource.name,
-            **({f"{self.within}_id": resource.parent} if self.within else {}),
-            **{key: getattr(resource, key) for key in kept},
-        }
         # Named twice where a report says what it likes: it must not take the name of another.
         return {**head, **document, **head, **resource.state.__dict__, **(resource.state.model_extra or {})}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from netpersona.control.identity.calls import OURS, Call
 from netpersona.control.problems import Conflict, NotFound, Unprocessable
 from netpersona.control.resources.context import Context
 from netpersona.control.store.protocol import Delete, Operation, Put, Record
+from netpersona.control.store.references import reference_key
 from netpersona.kinds.documents import Document
 from netpersona.kinds.errors import InvalidDocument
 from netpersona.kinds.kind import Change, Kind, Ref, Resource, no_references
@@ -191,6 +192,12 @@ class Resources(Generic[S, T]):
         changes = self._references.changes(self.kind.plural, name, before, after)
         put = Put(self.kind.plural, name, value, old.revision if old else 0)
         return [put, *changes, *self._own.effects(old, value)]
+
+    def references(self) -> Iterator[str]:
+        """Keys of what all of them refer to, worked out anew."""
+        for record in self._store.list(self.kind.plural):
+            for ref in self._referred(record.value):
+                yield reference_key(ref, self.kind.plural, record.key)
 
     def plan(self, before: S | None, after: S | None) -> Plan:
         return plan(self.kind.plan(before, after))

@@ -1,8 +1,8 @@
-"""From format 1 of the store to format 2, in one transaction.
+"""From earlier formats of the store to format 3, in one transaction.
 
-Format 1 kept in every assignment the documents of its personas. Format 2 keeps documents once, by content,
-assignments and references that name them, and the spec of each record below ``spec``. What was told to
-watches before is forgotten: they list again.
+Format 1 kept in every assignment the documents of its personas. Since format 2 documents are kept once, by
+content, assignments name them, and the spec of each record is below ``spec``. What was told to watches before
+is forgotten: they list again. Format 2 kept references, which format 3 derives at each start.
 """
 
 from __future__ import annotations
@@ -10,34 +10,32 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
-from netpersona.control.store.protocol import ARCHIVE, DOCUMENTS, REFERENCES
-from netpersona.control.store.references import reference_key
+from netpersona.control.store.protocol import ARCHIVE, DOCUMENTS
 from netpersona.control.store.stored import Assigned, Assignment, PersonaRef, digest_of
 from netpersona.kinds.shown import brief
 from netpersona.kinds.verification import VerificationRequest, VerificationState
 from netpersona.kinds.workload import WORKLOAD, WorkloadSpec
 
-_FIRST: Final = 1
 _Row = tuple[str, str, int, dict[str, Any]]
 _log = structlog.get_logger(__name__)
 
 
 def migrate(connection: sqlite3.Connection, to: int) -> None:
-    """Rewrites a file of format 1; leaves any other as it is. Killed at any moment, it changed nothing.
+    """Rewrites a file of format 1 or 2; leaves any other as it is. Killed at any moment, it changed nothing.
 
     Raises:
         ValueError: a record is not as format 1 has it.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != _FIRST:
+    if version not in (1, 2):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _rewrite(connection)
+        _rewrite(connection) if version == 1 else _strike_references(connection)
         connection.execute(f"PRAGMA user_version = {to}")
         connection.execute("COMMIT")
     except BaseException:
@@ -57,6 +55,14 @@ def _rewrite(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO records VALUES (?, ?, ?, ?)", (kind, key, revision, text))
     if newest:
         connection.execute("INSERT INTO events VALUES (?, 'START', '', '', 'null')", (newest,))
+
+
+def _strike_references(connection: sqlite3.Connection) -> None:
+    """Their revisions are not given again."""
+    (newest,) = connection.execute("SELECT max(revision) FROM records").fetchone()
+    if newest is not None:
+        connection.execute("INSERT OR IGNORE INTO events VALUES (?, 'START', '', '', 'null')", (newest,))
+    connection.execute("DELETE FROM records WHERE kind = 'references'")
 
 
 class _Migration:
@@ -94,9 +100,6 @@ class _Migration:
         assignment = self._assignment(value)
         spec = WorkloadSpec.model_validate(value["spec"])
         yield "workloads", key, revision, assignment.put({"spec": WORKLOAD.write(spec)})
-        refs = (*WORKLOAD.references(spec), *assignment.references())
-        for name in {reference_key(ref, "workloads", key) for ref in refs}:
-            yield REFERENCES, name, self._newest, {}
 
     def _assignment(self, value: dict[str, Any]) -> Assignment:
         worn, previous = value["assignment"], value["previous"]

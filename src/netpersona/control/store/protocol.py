@@ -19,7 +19,7 @@ revision of a record (``Put``, ``Delete``, ``Check``), or that there is nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -33,6 +33,8 @@ DOCUMENTS = "documents"
 ARCHIVE = "archive"
 SILENT = frozenset({REFERENCES, DOCUMENTS, ARCHIVE})
 """Kinds that nobody listens to: who refers to whom, documents by content, older revisions."""
+DERIVED = frozenset({REFERENCES})
+"""Kinds that follow from others: a store in this process keeps them in memory (``LocalStore.derive``)."""
 OPERATIONS_BOUND = 128
 """Operations of a commit, checks included: what etcd takes by default (--max-txn-ops)."""
 
@@ -204,3 +206,6 @@ class LocalStore(Store, Protocol):
 
     def write(self, operations: Sequence[Operation]) -> Sequence[Event]:
         """``commit`` without letting anybody else come first. Raises as it does."""
+
+    def derive(self, kind: str, keys: Iterable[str]) -> None:
+        """Takes records of a ``DERIVED`` kind, with no value, at a start. No commit, and no event."""

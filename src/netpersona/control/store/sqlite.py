@@ -16,7 +16,7 @@ import asyncio
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -25,6 +25,7 @@ from pydantic_core import to_json
 from netpersona.control.store.disk_sync import DiskSync
 from netpersona.control.store.migration import migrate
 from netpersona.control.store.protocol import (
+    DERIVED,
     SILENT,
     Compacted,
     Event,
@@ -40,7 +41,7 @@ HISTORY_BOUND: Final = 10_000
 """Events kept for watches that resume; an older ``from_revision`` raises ``Compacted``."""
 RESTART_GAP: Final = 1_000
 """Revisions skipped at a start; more than are ever on their way to the disk."""
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 _DAMAGED_REMEDY: Final = "put a backup in its place, or move it away to start with an empty store"
 
 _SCHEMA: Final = """
@@ -170,12 +171,14 @@ class SqliteStore(Tables):
 
 
 def _write(cursor: sqlite3.Cursor, events: Sequence[Event], forget_to: int | None) -> None:
-    rows = [(event, to_json(event.record.value).decode()) for event in events]
     cursor.execute("BEGIN IMMEDIATE")
     try:
-        cursor.executemany(_PUT, _kept(rows))
-        cursor.executemany("DELETE FROM records WHERE kind = ? AND key = ?", _gone(rows))
-        cursor.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", _told(rows))
+        for event in events:
+            if event.record.kind not in DERIVED:
+                _keep(cursor, event)
+        if all(event.record.kind in DERIVED for event in events):
+            # Its revision must not be given again either.
+            cursor.execute(_TELL, (events[-1].revision, "DERIVED", "", "", "null"))
         if forget_to is not None:
             cursor.execute("DELETE FROM events WHERE revision <= ?", (forget_to,))
         cursor.execute("COMMIT")
@@ -185,34 +188,23 @@ def _write(cursor: sqlite3.Cursor, events: Sequence[Event], forget_to: int | Non
         raise
 
 
-_Rows = Sequence[tuple[Event, str]]
-
-
 # Replacing by REPLACE would write the index anew, too: another page of the log.
 _PUT: Final = """
 INSERT INTO records VALUES (?, ?, ?, ?)
 ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, value = excluded.value
 """
+_TELL: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?)"
 
 
-def _kept(rows: _Rows) -> Iterator[tuple[str, str, int, str]]:
-    for event, value in rows:
-        if event.type is not EventType.DELETED:
-            record = event.record
-            yield record.kind, record.key, record.revision, value
-
-
-def _gone(rows: _Rows) -> Iterator[tuple[str, str]]:
-    for event, _ in rows:
-        if event.type is EventType.DELETED:
-            yield event.record.kind, event.record.key
-
-
-def _told(rows: _Rows) -> Iterator[tuple[int, str, str, str, str]]:
-    for event, value in rows:
-        record = event.record
-        if record.kind not in SILENT:
-            yield record.revision, event.type.value, record.kind, record.key, value
+def _keep(cursor: sqlite3.Cursor, event: Event) -> None:
+    record = event.record
+    value = to_json(record.value).decode()
+    if event.type is EventType.DELETED:
+        cursor.execute("DELETE FROM records WHERE kind = ? AND key = ?", (record.kind, record.key))
+    else:
+        cursor.execute(_PUT, (record.kind, record.key, record.revision, value))
+    if record.kind not in SILENT:
+        cursor.execute(_TELL, (record.revision, event.type.value, record.kind, record.key, value))
 
 
 def _lock(path: Path) -> TextIO:

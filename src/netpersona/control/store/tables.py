@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 
 from netpersona.control.store.protocol import (
@@ -56,6 +56,11 @@ class Tables:
         if record.key not in records:
             insort(self._keys.setdefault(record.kind, []), record.key)
         records[record.key] = record
+
+    def derive(self, kind: str, keys: Iterable[str]) -> None:
+        for key in keys:
+            if self.get(kind, key) is None:
+                self.load(Record(kind, key, max(self.revision, 1), {}))
 
     def apply(self, events: Sequence[Event]) -> None:
         """Makes committed events visible, then tells the listeners, in order."""

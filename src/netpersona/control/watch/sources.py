@@ -46,16 +46,15 @@ def source_of(resources: Resources[Any, Any], since: Callable[[Resource[Any, Any
 
     listed: dict[str, tuple[Resource[Any, Any], Message]] = {}
 
-    def line(resource: Resource[Any, Any]) -> Message:
-        """The one of the list before, which may be written already, where nothing changed."""
-        before, message = listed.get(resource.name, (None, None))
-        if message is not None and before == resource:
-            return message
-        return shows(EventType.ADDED, resource, since(resource))
-
     def present(_: str) -> Iterable[Message]:
+        """Lines of the list before, which may be written already, where nothing changed."""
         nonlocal listed
-        listed = {resource.name: (resource, line(resource)) for resource in resources.list()}
+        before, listed = listed, {}
+        for resource in resources.list():
+            known = before.get(resource.name)
+            if known is None or known[0] != resource:
+                known = resource, shows(EventType.ADDED, resource, since(resource))
+            listed[resource.name] = known
         return [message for _, message in listed.values()]
 
     return Source(resources.kind.plural, told, present)

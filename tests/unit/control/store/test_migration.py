@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from netpersona.control import Service
+from netpersona.control.models import NewWorkload
 from netpersona.control.store import migration
 from netpersona.control.store.protocol import Compacted
 from netpersona.control.store.sqlite import FORMAT_VERSION, SqliteStore, StoreUnusable
@@ -235,6 +236,28 @@ def test_what_cannot_be_read_is_named_and_left_as_it_is(tmp_path: Path, kind: st
     with pytest.raises(StoreUnusable, match=r"is damaged .*odd.*put a backup in its place"):
         SqliteStore(path)
     assert _version(path) == 1
+
+
+def test_references_are_no_longer_kept(tmp_path: Path) -> None:
+    path = tmp_path / "netpersona.db"
+    with opened(path) as service:
+        asyncio.run(_dressed(service))
+        keys = [record.key for record in service.store.list("references")]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA user_version = 2")
+        connection.execute(
+            "INSERT INTO records VALUES ('references', 'personas/gone/workloads/w', 9000, '{}')"
+        )
+    with opened(path) as service:
+        assert [record.key for record in service.store.list("references")] == keys
+        assert service.store.revision > 9000
+    assert _version(path) == FORMAT_VERSION
+
+
+async def _dressed(service: Service) -> None:
+    await service.personas.create({"persona_id": "slow"})
+    await service.assignments.create(NewWorkload(workload_id="w", kind="vm", interface="tap0"))
+    await service.assignments.assign("w", AssignmentRequest(persona_id="slow"))
 
 
 def test_a_new_file_needs_none(tmp_path: Path) -> None:

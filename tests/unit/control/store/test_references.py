@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from netpersona.control.models import NewWorkload
 from netpersona.control.problems import Conflict, Unprocessable
 from netpersona.control.resources.context import ATTEMPTS
 from netpersona.control.store.protocol import REFERENCES, Delete, Put
+from netpersona.control.store.sqlite import SqliteStore
 from netpersona.kinds.workload import AssignmentRequest
 
 
@@ -104,3 +106,33 @@ def test_references_are_what_was_written_last(service: Service) -> None:
         assert list(service.store.list(REFERENCES)) == []
 
     run(story())
+
+
+def test_a_restart_knows_who_refers_to_whom(tmp_path: Path) -> None:
+    """Also after a kill -9: nothing of it is kept beside what refers."""
+    path = tmp_path / "db"
+
+    async def first() -> None:
+        service = Service(SqliteStore(path))
+        await ready(service)
+        await service.personas.create({"persona_id": "b"})
+        for name, ttl in (("a", None), ("b", "60s"), ("a", "60s")):
+            await service.assignments.assign("w", AssignmentRequest(persona_id=name, ttl=ttl))
+        kept.update(record.key for record in service.store.list(REFERENCES))
+        service.close()
+
+    async def second() -> None:
+        service = Service(SqliteStore(path))
+        found = {record.key for record in service.store.list(REFERENCES)}
+        assert kept - found <= {key for key in kept if key.startswith("documents/")}
+        assert found <= kept
+        assert service.personas.get("a").state.in_use_by == ("w",)
+        with pytest.raises(Conflict, match="in use by w"):
+            await service.personas.delete("a")
+        await service.assignments.release("w")
+        await service.personas.delete("a")
+        service.close()
+
+    kept: set[str] = set()
+    run(first())
+    run(second())

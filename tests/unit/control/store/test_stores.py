@@ -254,6 +254,28 @@ def test_sqlite_knows_the_newest_revision_of_what_nobody_watches(tmp_path: Path)
     assert asyncio.run(newest()) >= written + RESTART_GAP
 
 
+def test_sqlite_keeps_nothing_that_is_derived_and_gives_no_revision_of_it_again(tmp_path: Path) -> None:
+    async def write() -> int:
+        store = SqliteStore(tmp_path / "db")
+        await store.commit([put("a"), put("r", kind="references")])
+        for _ in range(RESTART_GAP + 1):
+            await store.commit([put("r", kind="references")])
+        store.close()
+        return store.revision
+
+    async def reopened() -> SqliteStore:
+        store = SqliteStore(tmp_path / "db")
+        assert store.list("references") == []
+        store.derive("references", ["r", "q"])
+        await store.commit([put("b"), Check("references", "q", store.list("references")[0].revision)])
+        store.close()
+        return store
+
+    written, store = asyncio.run(write()), asyncio.run(reopened())
+    assert store.revision > written + RESTART_GAP
+    assert [record.key for record in store.list("references")] == ["q", "r"]
+
+
 def test_sqlite_serves_one_manager(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "db")
     with pytest.raises(StoreUnusable, match="in use by another manager"):
