@@ -28,6 +28,7 @@ from lab.listing import listing_rows
 from lab.measure import flow
 from lab.netem import beside, netem
 from lab.packets import packet_figures
+from lab.passes import pass_rows
 from lab.policy import policy_cost
 from lab.rates import rate_figures
 from lab.rest import rest_rows
@@ -138,6 +139,7 @@ WHOLE: list[tuple[str, Callable[[], Iterator[Figure]]]] = [
     ("rest", rest_rows),
     ("crowd", crowd_rows),
     ("listing", listing_rows),
+    ("passes", pass_rows),
 ]
 
 

@@ -174,9 +174,13 @@ class Agent:
     def _to_look_up(self, moved: Iterable[str], again: int) -> Iterator[Workload]:
         """What something happened to goes first, before a thousand new ones."""
         yield from (self.states[name].workload for name in moved if name in self.states)
-        yield from (state.workload for state in self.states.values() if not state.in_place)
-        there = [name for name, state in self.states.items() if state.in_place]
-        yield from (self.states[name].workload for name in in_turn(there, self._turn, again))
+        there: list[Workload] = []
+        for state in self.states.values():
+            if state.in_place:
+                there.append(state.workload)
+            else:
+                yield state.workload
+        yield from in_turn(there, self._turn, again)
         self._turn += again
 
     def _settle(self, places: dict[str, Place]) -> None:

@@ -95,8 +95,10 @@ class Reconciler:
 
         Once `hurried` it ends with part of it done.
         """
-        targets = sorted(self._targets.items(), key=lambda item: item[1].workload_id not in urgent)
-        wanted = Wanted(dict(targets), released, complete)
+        targets = self._targets.copy()
+        if urgent:
+            targets = dict(sorted(targets.items(), key=lambda item: item[1].workload_id not in urgent))
+        wanted = Wanted(targets, released, complete)
         for worker in self._workers:
             worker.forget(wanted)
             worker.hurry = worker.is_busy

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from netpersona.agent.desired import Assignment
 from netpersona.agent.places import Found, Place, Unknown
 from netpersona.datapath.driver import NOTHING, Assigned
 from netpersona.datapath.types import Endpoint
 from netpersona.kinds.persona import CompiledPersona
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,6 @@ def rivals(places: Mapping[str, Place], holders: Mapping[str, int]) -> dict[str,
     return losers
 
 
-def in_turn(names: Sequence[str], start: int, count: int) -> Iterable[str]:
-    """`count` names at most, from `start` on and around."""
-    return (names[at % len(names)] for at in range(start, start + min(count, len(names))))
+def in_turn(all_: Sequence[T], start: int, count: int) -> Iterable[T]:
+    """`count` at most, from `start` on and around."""
+    return (all_[at % len(all_)] for at in range(start, start + min(count, len(all_))))

@@ -104,3 +104,11 @@ def phase(agent: Agent) -> str:
 
 async def only_reconcile(agent: Agent) -> None:
     await agent.reconcile()
+
+
+def crowd(host: Host, count: int) -> list[Workload]:
+    """Workloads with an interface each."""
+    names = [f"c{number}" for number in range(count)]
+    for ifindex, name in enumerate(names, start=100):
+        host.plug(name, ifindex)
+    return [workload(name, "slow", 1) for name in names]

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from tests.unit.agent.hosts import Host, wanting, workload
+from tests.unit.agent.hosts import Host, crowd, wanting, workload
 
 from netpersona.agent.agent import Agent
-from netpersona.agent.desired import Workload
 from netpersona.agent.reconciler import BURST
 from netpersona.datapath.programs.plan import Attach, Bind
-
-
-def crowd(host: Host, count: int) -> list[Workload]:
-    """Workloads with an interface each."""
-    names = [f"c{number}" for number in range(count)]
-    for ifindex, name in enumerate(names, start=100):
-        host.plug(name, ifindex)
-    return [workload(name, "slow", 1) for name in names]
 
 
 def test_each_wears_its_persona_as_soon_as_it_is_attached(host: Host) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import socket
@@ -58,6 +59,7 @@ async def serve(service: Service, listeners: Sequence[Listener]) -> None:
     """Answers on all listeners until SIGTERM or SIGINT; then ends watches and returns within 2 s."""
     connections = (_descriptors() - DESCRIPTORS_OF_OURS) // len(listeners)
     servers = [_server(service, listener, connections) for listener in listeners]
+    gc.freeze()  # the applications stay, too
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
