@@ -1,16 +1,20 @@
 //! Makes Rust of `bpf/layout.h`, the one source of what is shared: `np_lane_stats` becomes `LaneStats`,
 //! `NP_MAX_SLOTS` becomes `MAX_SLOTS`.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bindgen::callbacks::{
     DeriveInfo, DeriveTrait, ImplementsTrait, IntKind, ItemInfo, ItemKind, ParseCallbacks,
 };
 
+mod clang;
+
+use clang::{machine_headers, variable};
+
 const HEADER: &str = "../../bpf/layout.h";
 
 fn main() {
+    println!("cargo:rerun-if-changed=clang.rs");
     println!("cargo:rerun-if-changed={HEADER}");
     let output = PathBuf::from(variable("OUT_DIR")).join("layout.rs");
     bindgen::Builder::default()
@@ -98,21 +102,4 @@ fn camel_case(name: &str) -> String {
     name.split('_')
         .map(|word| word[..1].to_uppercase() + &word[1..])
         .collect()
-}
-
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
-}
-
-/// Debian keeps `asm/types.h`, which `linux/types.h` includes, per architecture.
-fn machine_headers() -> Vec<String> {
-    let directory = format!(
-        "/usr/include/{}-linux-gnu",
-        variable("CARGO_CFG_TARGET_ARCH")
-    );
-    if Path::new(&directory).is_dir() {
-        vec!["-I".into(), directory]
-    } else {
-        Vec::new()
-    }
 }

@@ -1,12 +1,18 @@
 //! Compiles `bpf/policy.bpf.c` with clang; `src/object.rs` embeds the result.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
+
+#[path = "../layout/clang.rs"]
+mod clang;
+
+use clang::{machine_headers, variable};
 
 const SOURCE: &str = "../../bpf/policy.bpf.c";
 
 fn main() {
+    println!("cargo:rerun-if-changed=../layout/clang.rs");
     println!("cargo:rerun-if-changed=../../bpf");
     println!("cargo:rerun-if-env-changed=CLANG");
     let output = PathBuf::from(variable("OUT_DIR")).join("policy.bpf.o");
@@ -30,21 +36,4 @@ fn main() {
         "{clang} did not compile {SOURCE}: see above. If a header under linux/ or asm/ is missing, \
          install linux-libc-dev"
     );
-}
-
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
-}
-
-/// Debian keeps `asm/types.h`, which `linux/types.h` includes, per architecture.
-fn machine_headers() -> Vec<String> {
-    let directory = format!(
-        "/usr/include/{}-linux-gnu",
-        variable("CARGO_CFG_TARGET_ARCH")
-    );
-    if Path::new(&directory).is_dir() {
-        vec!["-I".into(), directory]
-    } else {
-        Vec::new()
-    }
 }
