@@ -64,13 +64,45 @@ def _decimal(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-class _Quantity(int):
+class _Written:
+    """A number that people write as text: read by ``parse``, written by ``str``."""
+
+    remedy: ClassVar[str]
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises Refused with what to write instead."""
+        raise NotImplementedError
+
+    @classmethod
+    def _forms(cls) -> list[Mapping[str, Any]]:
+        """A JSON Schema of each form that ``parse`` reads."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": cls._forms(), "description": cls.remedy}
+
+
+class _Quantity(_Written, int):
     """A whole number of base units, read from and written as text with a unit."""
 
     units: ClassVar[Mapping[str, int]]
     canonical: ClassVar[tuple[str, ...]]
     wanted: ClassVar[str]
-    remedy: ClassVar[str]
     lowest: ClassVar[int]
     highest: ClassVar[int]
     unit_pattern: ClassVar[str]
@@ -128,23 +160,10 @@ class _Quantity(int):
         unit = next(fitting, self.canonical[0])
         return _decimal(Decimal(int(self)) / self.units[unit]) + unit
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
-
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        text = {"type": "string", "pattern": rf"^\s*{_NUMBER}\s*({cls.unit_pattern})\s*$"}
-        return {"anyOf": [text, cls.bare_schema] if cls.bare_schema else [text], "description": cls.remedy}
+    def _forms(cls) -> list[Mapping[str, Any]]:
+        text: Mapping[str, Any] = {"type": "string", "pattern": rf"^\s*{_NUMBER}\s*({cls.unit_pattern})\s*$"}
+        return [text, cls.bare_schema] if cls.bare_schema else [text]
 
 
 class Duration(_Quantity):
@@ -239,7 +258,7 @@ class Size(_Quantity):
         return cls(int(value))._bounded()
 
 
-class Probability(float):
+class Probability(_Written, float):
     """A probability from 0 to 1. A bare number is the fraction: 1 means always; 1 % is written 1%."""
 
     remedy: ClassVar[str] = (
@@ -273,26 +292,13 @@ class Probability(float):
             return float.__repr__(self)
         return _decimal(percent) + "%"
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
-
     def __format__(self, spec: str) -> str:
         return super().__format__(spec) if spec else str(self)
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def _forms(cls) -> list[Mapping[str, Any]]:
         text = {"type": "string", "pattern": rf"^\s*{_NUMBER}([eE][+-]?[0-9]{{1,3}})?\s*%?\s*$"}
-        return {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, text], "description": cls.remedy}
+        return [{"type": "number", "minimum": 0, "maximum": 1}, text]
 
 
 class Correlation(Probability):
