@@ -27,7 +27,7 @@ Json = dict[str, Any]
 Place = tuple[str | int, ...]
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
-texts = st.text(st.characters(codec="utf-8"), max_size=40)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 fractions = st.floats(0, 1)
 percentages = st.integers(0, 10_000).map(lambda n: f"{n / 100}%")
 probabilities = fractions | percentages
