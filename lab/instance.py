@@ -23,6 +23,7 @@ from netpersona import _engine
 from netpersona.datapath.processes import Process, read_pidfile
 
 COMMAND = Path(sys.executable).with_name("netpersona")
+ROLES = ("manager", "agent", "engine")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,15 @@ class Instance:
     def status(self, name: str = "web") -> dict[str, Any]:
         return dict(self.request("GET", f"/v1/workloads/{name}").get("status") or {})
 
+    def clear(self) -> None:
+        """Up, whatever was killed, and without workloads and personas, as after its first `up`."""
+        if not all(self.process(role) for role in ROLES):
+            self.command("up")
+        for kind, key in (("workloads", "workload_id"), ("personas", "persona_id")):
+            for item in self.request("GET", f"/v1/{kind}")["items"]:
+                self.request("DELETE", f"/v1/{kind}/{item[key]}")
+        eventually(lambda: not self.attached_ifindexes())
+
     def attached_ifindexes(self) -> set[int]:
         """Interfaces that the kernel programs look after. Reads the pinned map; touches nothing."""
         return {ifindex for ifindex, *_ in _engine.load(self.run_dir / "bpf").attached()}
@@ -147,5 +157,6 @@ def instance(network: Lab, *, supervised: bool = False) -> Iterator[Instance]:
     try:
         yield made
     finally:
-        made.command("down", check=False)
+        if made.run_dir.exists():  # nothing is up without it
+            made.command("down", check=False)
         shutil.rmtree(base)

@@ -11,18 +11,31 @@ from functools import partial
 
 import pytest
 from lab.instance import Instance, eventually, instance
-from lab.namespaces import Lab
+from lab.namespaces import Lab, lab
 
 pytestmark = pytest.mark.netns
 LAG = {"persona_id": "lag", "egress": {"latency": "5ms"}}
 
 
-@pytest.fixture
-def persona(network: Lab) -> Iterator[Instance]:
+@pytest.fixture(scope="module")
+def network() -> Iterator[Lab]:
+    with lab() as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
+def standing(network: Lab) -> Iterator[Instance]:
     with instance(network) as made:
         made.command("up")
-        made.add(network.workloads[0])
         yield made
+
+
+@pytest.fixture
+def persona(standing: Instance, network: Lab) -> Iterator[Instance]:
+    """Up, with the workload `web`, which wears nothing yet."""
+    standing.add(network.workloads[0])
+    yield standing
+    standing.clear()
 
 
 def ping(network: Lab, count: int, interval_s: float, wait_s: float = 1) -> tuple[int, float]:
