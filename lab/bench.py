@@ -22,8 +22,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from lab import end_on_sigterm, peers
+from lab.attached_host import AttachedHost, attached_host
 from lab.crowd import crowd_rows
-from lab.dressed import Dressed, dressed
 from lab.listing import listing_rows
 from lab.measure import flow
 from lab.netem import beside, netem
@@ -34,14 +34,14 @@ from lab.rates import rate_figures
 from lab.rest import rest_rows
 from lab.rows import Figure
 from lab.shapes import shape_figures
-from lab.stress import ROTATION, flip, judge
+from lab.stress import ROTATION, flip, verdict_of
 from lab.throughput import throughput_figures
 from lab.traffic import Records, delays_ms, exchange, start
 
 PR_SET_TIMERSLACK = 29  # linux/prctl.h
 
 
-def switch_call(host: Dressed) -> Iterator[Figure]:
+def switch_call(host: AttachedHost) -> Iterator[Figure]:
     """A switch as Python sees it: two slots in turn, 100,000 calls."""
     attachment = host.attachments[host.subject.host_interface]
     slots = [host.install(persona) for persona, _ in ROTATION[:2]]
@@ -55,7 +55,7 @@ def switch_call(host: Dressed) -> Iterator[Figure]:
     yield Figure("switch, Python call to store, p99", p99, "µs", upper=5)
 
 
-def switch_under_load(host: Dressed) -> Iterator[Figure]:
+def switch_under_load(host: AttachedHost) -> Iterator[Figure]:
     """Ten thousand switches while datagrams flow both ways."""
     attachment = host.attachments[host.subject.host_interface]
     slots = [host.install(persona) for persona, _ in ROTATION]
@@ -68,13 +68,13 @@ def switch_under_load(host: Dressed) -> Iterator[Figure]:
         ]
     )
     flip(host.datapath, attachment, slots, 10_000, during_s=count / 2 * interval_s)
-    verdicts = [judge(records, count, [marks for _, marks in ROTATION]) for records in load.collect()]
+    verdicts = [verdict_of(records, count, [marks for _, marks in ROTATION]) for records in load.collect()]
     for kind in ("torn", "lost", "reordered"):
         total = sum(getattr(verdict, kind) for verdict in verdicts)
         yield Figure(f"10,000 switches under load: {kind}", total, f"of {2 * count}", upper=0)
 
 
-def delay_error(host: Dressed) -> Iterator[Figure]:
+def delay_error(host: AttachedHost) -> Iterator[Figure]:
     """How late 5 ms is, beside how late clock_nanosleep is and what the bare path takes."""
     path = _errors_us(host, None)
     late = _errors_us(host, {"egress": {"latency": "5ms"}})
@@ -92,7 +92,7 @@ def delay_error(host: Dressed) -> Iterator[Figure]:
     yield Figure("delay error p99, true", p99, "µs", peer=f"timer {timer[1]:.0f}")
 
 
-def _netem_errors(host: Dressed, path_us: float) -> str:
+def _netem_errors(host: AttachedHost, path_us: float) -> str:
     """The same 5 ms by netem, which the workload itself wears."""
     with netem(host.subject, "delay", "5ms") as missing:
         if missing is not None:
@@ -103,14 +103,14 @@ def _netem_errors(host: Dressed, path_us: float) -> str:
 
 
 def _errors_us(
-    host: Dressed, persona: dict[str, object] | None
+    host: AttachedHost, persona: dict[str, object] | None
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     asked_ms = 5.0 if persona else 0.0
     return (delays_ms(_send(host, persona or {})) - asked_ms) * 1000
 
 
-def _send(host: Dressed, persona: dict[str, object]) -> Records:
-    host.wear(persona)
+def _send(host: AttachedHost, persona: dict[str, object]) -> Records:
+    host.put_on(persona)
     return exchange([flow(host.subject, host.peer, count=1_000, interval_s=0.003)])[0]
 
 
@@ -125,7 +125,7 @@ def _sleep_errors_us(nanoseconds: int, count: int) -> list[float]:
     return errors
 
 
-PARTS: list[tuple[str, Callable[[Dressed], Iterator[Figure]]]] = [
+PARTS: list[tuple[str, Callable[[AttachedHost], Iterator[Figure]]]] = [
     ("switch", switch_call),
     ("stress", switch_under_load),
     ("delay", delay_error),
@@ -147,7 +147,7 @@ def measure(only: set[str], say: Callable[[str], None]) -> list[Figure]:
     """Every figure asked for, in order."""
     figures: list[Figure] = []
     if chosen := [(name, part) for name, part in PARTS if not only or name in only]:
-        with dressed() as host:
+        with attached_host() as host:
             for name, part in chosen:
                 say(f"{name}: {part.__doc__}")
                 figures += part(host)

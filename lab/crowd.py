@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import cpu_s, wait_until
 from lab.rows import Figure
 from netpersona.datapath import Facing
@@ -27,15 +27,15 @@ WATCHED_S = 4.0
 
 def crowd_rows() -> Iterator[Figure]:
     """A thousand attachments, each with a persona and two lanes of its own."""
-    with dressed(workloads=1) as host:
+    with attached_host(workloads=1) as host:
         names = _interfaces(host, WORKLOADS)
-        few = _dress(host, names[:1])
+        few = _attach_all(host, names[:1])
         _use(host, names[:1], few)
         before = _resident_kib(host)
-        few += _dress(host, names[1:IDLE])
+        few += _attach_all(host, names[1:IDLE])
         _use(host, names[1:IDLE], few)
         yield Figure(f"engine with {IDLE} idle attachments", _engine_percent(host), "% of a core", upper=1)
-        everyone = few + _dress(host, names[IDLE:])
+        everyone = few + _attach_all(host, names[IDLE:])
         _use(host, names[IDLE:], everyone)
         each = (_resident_kib(host) - before) / (WORKLOADS - 1)
         yield Figure("1,000 workloads, switch all", _switch_all_ms(host, everyone), "ms", upper=15)
@@ -45,7 +45,7 @@ def crowd_rows() -> Iterator[Figure]:
         )
 
 
-def _interfaces(host: Dressed, count: int) -> list[str]:
+def _interfaces(host: AttachedHost, count: int) -> list[str]:
     """Pairs of interfaces, both ends up in the host; the names of the ends that personas go to."""
     lines = [f"link add c{n} up type veth peer name d{n}" for n in range(count)]
     lines += [f"link set d{n} up" for n in range(count)]
@@ -53,7 +53,7 @@ def _interfaces(host: Dressed, count: int) -> list[str]:
     return [f"c{n}" for n in range(count)]
 
 
-def _dress(host: Dressed, names: Sequence[str]) -> list[int]:
+def _attach_all(host: AttachedHost, names: Sequence[str]) -> list[int]:
     """Attach, each with a persona that no other has."""
     attachments = [host.datapath.attach(name, Facing.WORKLOAD) for name in names]
     for attachment in attachments:
@@ -68,7 +68,7 @@ def _persona(seed: int) -> CompiledPersona:
     )
 
 
-def _use(host: Dressed, names: Sequence[str], attachments: Sequence[int]) -> None:
+def _use(host: AttachedHost, names: Sequence[str], attachments: Sequence[int]) -> None:
     """One frame from and one to each workload; all have come out of the engine at the end."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
         for name in names:
@@ -78,14 +78,14 @@ def _use(host: Dressed, names: Sequence[str], attachments: Sequence[int]) -> Non
     wait_until(lambda: all(_has_lanes(host, one) for one in used), timeout_s=5, what="a frame on each lane")
 
 
-def _has_lanes(host: Dressed, attachment: int) -> bool:
+def _has_lanes(host: AttachedHost, attachment: int) -> bool:
     seen = host.datapath.observe(attachment)
     return all(
         lane.emitted >= 1 and lane.settled == lane.sent for lane in (seen.egress_lane, seen.ingress_lane)
     )
 
 
-def _switch_all_ms(host: Dressed, attachments: Sequence[int]) -> float:
+def _switch_all_ms(host: AttachedHost, attachments: Sequence[int]) -> float:
     """To personas that no slot holds yet: writing them is part of it, compiling them is not."""
     wanted = [_persona(seed=WORKLOADS * 2 + attachment) for attachment in attachments]
     begin = time.perf_counter()
@@ -94,7 +94,7 @@ def _switch_all_ms(host: Dressed, attachments: Sequence[int]) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
-def _resident_kib(host: Dressed) -> int:
+def _resident_kib(host: AttachedHost) -> int:
     """Of this process (the agent's part) and the engine."""
     return sum(_status_kib(pid) for pid in ("self", str(host.engine.pid)))
 
@@ -104,7 +104,7 @@ def _status_kib(pid: str) -> int:
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 
 
-def _engine_percent(host: Dressed) -> float:
+def _engine_percent(host: AttachedHost) -> float:
     """Of a core, user and system time."""
     time.sleep(SETTLE_S)
     before = cpu_s(host.engine.pid)

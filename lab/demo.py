@@ -26,7 +26,7 @@ from lab.containers import Podman
 from lab.instance import Instance, eventually, instance
 from lab.measure import connects, flow, ping_ms, settle_neighbours, tcp_bits_per_s
 from lab.namespaces import Namespace, Workload, lab
-from lab.stress import ROTATION, judge
+from lab.stress import ROTATION, verdict_of
 from lab.traffic import delays_ms, exchange, missing, reordered, start
 
 SWITCHES = 1_000
@@ -247,7 +247,7 @@ def switch_under_load(stage: Stage) -> list[Row]:
             body = {"persona_id": names[(number + 1) % len(names)]}
             client.put("/v1/workloads/subject/persona?wait=10s", json=body).raise_for_status()
             took_ms.append((time.perf_counter() - begin) * 1000)
-    verdicts = [judge(records, count, [marks for _, marks in ROTATION]) for records in load.collect()]
+    verdicts = [verdict_of(records, count, [marks for _, marks in ROTATION]) for records in load.collect()]
     rows = [
         equal(f"{kind} of {2 * count} packets", 0, sum(getattr(verdict, kind) for verdict in verdicts))
         for kind in ("torn", "lost", "reordered")

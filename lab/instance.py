@@ -75,7 +75,7 @@ class Instance:
         """Create the persona."""
         self.request("POST", "/v1/personas", persona)
 
-    def wear(self, persona: Mapping[str, Any], name: str = "web", **assignment: Any) -> dict[str, Any]:
+    def put_on(self, persona: Mapping[str, Any], name: str = "web", **assignment: Any) -> dict[str, Any]:
         """Create the persona and assign it; answers the status once it is applied."""
         self.define(persona)
         return self.assign(persona["persona_id"], name, **assignment)

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.dressed import Dressed
+from lab.attached_host import AttachedHost
 from lab.measure import PORT, wait_until
 from lab.namespaces import Workload
 from lab.rows import Figure
@@ -52,9 +52,9 @@ class Passage:
         return self.cpu_ns / max(self.arrived, 1) / 1000
 
 
-def packet_figures(host: Dressed) -> Iterator[Figure]:
+def packet_figures(host: AttachedHost) -> Iterator[Figure]:
     """CPU and wake-ups a packet, and the highest pace without loss, with 10 ms both ways."""
-    host.wear(TEN_MS)
+    host.put_on(TEN_MS)
     with ExitStack() as stack:
         for workload in (host.subject, host.peer):
             stack.enter_context(sink(workload))
@@ -62,7 +62,7 @@ def packet_figures(host: Dressed) -> Iterator[Figure]:
         yield from _figures(host)
 
 
-def _figures(host: Dressed) -> Iterator[Figure]:
+def _figures(host: AttachedHost) -> Iterator[Figure]:
     yield from _calm(host)
     steps = {inward: highest(host, host.engine.pid, inward=inward) for inward in (True, False)}
     with reflecting(host) as reflector:
@@ -73,7 +73,7 @@ def _figures(host: Dressed) -> Iterator[Figure]:
         yield Figure(what, steps[inward], "", lower=lower, peer=_bare(bare_steps[inward]))
 
 
-def _calm(host: Dressed) -> Iterator[Figure]:
+def _calm(host: AttachedHost) -> Iterator[Figure]:
     """What a packet costs at `PACE`: medians of runs that take turns with the reflector's."""
     ours, bare = [], []
     for _ in range(ROUNDS):
@@ -91,7 +91,7 @@ def _bare(value: float) -> str:
     return f"bare reflector {value:,.3g}"
 
 
-def highest(host: Dressed, pid: int, *, inward: bool) -> int:
+def highest(host: AttachedHost, pid: int, *, inward: bool) -> int:
     """The highest pace of the ladder at which the process, alone on its core, lost nothing."""
     reached = 0
     for packets_per_s in LADDER:
@@ -103,7 +103,7 @@ def highest(host: Dressed, pid: int, *, inward: bool) -> int:
 
 
 def pace(
-    host: Dressed, pid: int, packets_per_s: int, seconds: float, *, inward: bool, pinned: bool = False
+    host: AttachedHost, pid: int, packets_per_s: int, seconds: float, *, inward: bool, pinned: bool = False
 ) -> Passage:
     """Send so many packets a second through the process ``pid``, into the subject or out of it."""
     source, target = (host.peer, host.subject) if inward else (host.subject, host.peer)
@@ -131,7 +131,7 @@ def sink(workload: Workload) -> socket.socket:
     return sink
 
 
-def leave_bridge_unfiltered(host: Dressed) -> None:
+def leave_bridge_unfiltered(host: AttachedHost) -> None:
     """A kernel with br_netfilter has bridges ask the firewall by default: a tenth of a packet's cost."""
     for name in BRIDGE_FILTERS:
         host.lab.host.run("sysctl", "-qw", f"net.bridge.{name}=0", check=False)

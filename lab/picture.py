@@ -15,7 +15,7 @@ import matplotlib as mpl
 import numpy as np
 from scipy import stats
 
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import flow
 from lab.traffic import Records, delays_ms, exchange, reordered, start
 
@@ -45,13 +45,13 @@ STYLE: dict[RcKeyType, Any] = {
 }
 
 
-def measured_delays(host: Dressed) -> Records:
+def measured_delays(host: AttachedHost) -> Records:
     conditions = {"latency": f"{LATENCY_MS}ms", "jitter": f"{JITTER_MS}ms", "distribution": "normal"}
-    host.wear({"seed": 1, "egress": conditions})
+    host.put_on({"seed": 1, "egress": conditions})
     return exchange([flow(host.subject, host.peer, count=4_000, interval_s=0.002)])[0]
 
 
-def rate_trace(host: Dressed) -> tuple[Records, list[float]]:
+def rate_trace(host: AttachedHost) -> tuple[Records, list[float]]:
     """Datagrams offered at OFFERED_MBIT, and when the persona was switched (seconds)."""
     slots = [host.install({"egress": {"bandwidth": f"{rate}mbit"}}) for rate in RATES_MBIT]
     attachment = host.attachments[host.subject.host_interface]
@@ -127,7 +127,7 @@ def save(figure: Figure) -> None:
 
 
 def main() -> int:
-    with dressed() as host:
+    with attached_host() as host:
         delayed = measured_delays(host)
         shaped, switched = rate_trace(host)
     save(draw(delayed, shaped, switched))

@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
-from lab.dressed import Dressed
+from lab.attached_host import AttachedHost
 from lab.measure import PORT, iperf3_server
 from lab.namespaces import Workload
 from lab.packets import leave_bridge_unfiltered, sink
@@ -83,7 +83,7 @@ class Meter:
         return time.monotonic(), int(octets), int(packets)
 
 
-def policy_cost(host: Dressed) -> Iterator[Figure]:
+def policy_cost(host: AttachedHost) -> Iterator[Figure]:
     """A persona that never leaves the kernel against no persona."""
     leave_bridge_unfiltered(host)
     with iperf3_server(host.peer), _load(host, *_tcp(host.peer)):
@@ -96,14 +96,14 @@ def policy_cost(host: Dressed) -> Iterator[Figure]:
     yield Figure(what, small.median, "of bare", lower=0.95, peer=f"{small.spread}; {peer}")
 
 
-def stretches(host: Dressed) -> list[tuple[float, float]]:
+def stretches(host: AttachedHost) -> list[tuple[float, float]]:
     """Bytes and packets a second: bare, with the persona, bare, and so on, and bare at the end."""
     meter, found = Meter(host.peer), []
     for _ in range(PAIRS):
         host.datapath.detach(host.attachments[host.subject.host_interface])
         found.append(_settled(meter))
         host.attach(host.subject)
-        host.wear(POLICY_ONLY)
+        host.put_on(POLICY_ONLY)
         found.append(_settled(meter))
     host.datapath.detach(host.attachments[host.subject.host_interface])
     found.append(_settled(meter))
@@ -135,7 +135,7 @@ def _small_packets(target: Workload) -> list[str]:
 
 
 @contextmanager
-def _load(host: Dressed, *command: str) -> Iterator[None]:
+def _load(host: AttachedHost, *command: str) -> Iterator[None]:
     """A sender of the subject's, well under way."""
     command_inside = host.subject.namespace.command(*command)
     with subprocess.Popen(command_inside, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

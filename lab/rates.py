@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.dressed import Dressed
+from lab.attached_host import AttachedHost
 from lab.measure import cpu_s, tcp_bits_per_s
 from lab.rows import Figure
 
@@ -12,9 +12,9 @@ FRAME, PAYLOAD = 1514, 1448  # bytes of a full segment: Ethernet, and TCP with i
 SECONDS = 4.0
 
 
-def rate_figures(host: Dressed) -> Iterator[Figure]:
+def rate_figures(host: AttachedHost) -> Iterator[Figure]:
     """TCP through a bandwidth limit, GSO on."""
-    host.wear({"egress": {"bandwidth": "100mbit"}})
+    host.put_on({"egress": {"bandwidth": "100mbit"}})
     goodput = tcp_bits_per_s(host.subject, host.peer, seconds=5, omit=1)
     yield Figure("100 Mbit/s limit, error", abs(goodput * FRAME / PAYLOAD / 1e8 - 1) * 100, "%", upper=0.5)
     delayed = _engine_percent_of_gigabit(host, {"egress": {"latency": "1ms"}})
@@ -28,9 +28,9 @@ def rate_figures(host: Dressed) -> Iterator[Figure]:
     )
 
 
-def _engine_percent_of_gigabit(host: Dressed, persona: dict[str, dict[str, str]]) -> float:
+def _engine_percent_of_gigabit(host: AttachedHost, persona: dict[str, dict[str, str]]) -> float:
     """CPU time of the engine for each second in which TCP carried 1 Gbit, by what it carried."""
-    host.wear(persona)
+    host.put_on(persona)
     before = cpu_s(host.engine.pid)
     carried = tcp_bits_per_s(host.subject, host.peer, seconds=SECONDS) * SECONDS
     return (cpu_s(host.engine.pid) - before) / (carried / 1e9) * 100

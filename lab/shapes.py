@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lab.dressed import Dressed
+from lab.attached_host import AttachedHost
 from lab.measure import flow
 from lab.netem import beside, netem
 from lab.rows import Figure
@@ -48,7 +48,7 @@ def rate_p_value(lost: NDArray[np.bool_], rate: float, stay: float) -> float:
     return float(2 * stats.norm.sf(abs(lost.sum() - lost.size * rate) / np.sqrt(variance)))
 
 
-def shape_figures(host: Dressed) -> Iterator[Figure]:
+def shape_figures(host: AttachedHost) -> Iterator[Figure]:
     """Loss, bursts, duplicates and delay distributions on real packets, seeds fixed."""
     for name, loss, theirs, rate, stay in (
         ("independent loss of 5 %", "5%", ("random", "5%"), 0.05, 0.05),
@@ -73,7 +73,7 @@ def shape_figures(host: Dressed) -> Iterator[Figure]:
     yield from _delays(host)
 
 
-def _duplicates(host: Dressed) -> Iterator[Figure]:
+def _duplicates(host: AttachedHost) -> Iterator[Figure]:
     def p_value(records: Records) -> float:
         return float(stats.binomtest(records.size - 8_000, 8_000, 0.1).pvalue)
 
@@ -82,7 +82,7 @@ def _duplicates(host: Dressed) -> Iterator[Figure]:
     yield _p_value("duplication of 10 %", p_value(_egress(host, {"duplicate": "10%"}, **load)), peer)
 
 
-def _delays(host: Dressed) -> Iterator[Figure]:
+def _delays(host: AttachedHost) -> Iterator[Figure]:
     constant = _egress(host, {"latency": "6ms"}, count=300, interval_s=0.012)
     own_ms = float(np.median(delays_ms(constant))) - 6  # what path and timer add
     for name, expected in (("uniform", stats.uniform(4.5, 3)), ("normal", stats.norm(6, 1.5))):
@@ -97,17 +97,19 @@ def _delays(host: Dressed) -> Iterator[Figure]:
         yield _p_value(f"{name} delay", p_value(_egress(host, conditions, **load)), peer)
 
 
-def _netem(host: Dressed, options: tuple[str, ...], p_value: Callable[[Records], float], **load: Any) -> str:
+def _netem(
+    host: AttachedHost, options: tuple[str, ...], p_value: Callable[[Records], float], **load: Any
+) -> str:
     """The p-value of the same conditions by netem, which the workload itself wears."""
     with netem(host.subject, *options) as missing:
         if missing is not None:
             return beside(missing, "")
-        host.wear({})
+        host.put_on({})
         return beside(None, f"{p_value(exchange([flow(host.subject, host.peer, **load)])[0]):.3g}")
 
 
-def _egress(host: Dressed, conditions: dict[str, Any], **load: Any) -> Records:
-    host.wear({"seed": 7, "egress": conditions})
+def _egress(host: AttachedHost, conditions: dict[str, Any], **load: Any) -> Records:
+    host.put_on({"seed": 7, "egress": conditions})
     return exchange([flow(host.subject, host.peer, **load)])[0]
 
 

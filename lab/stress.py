@@ -66,8 +66,8 @@ ROTATION: Sequence[tuple[Mapping[str, Any], Marks]] = (
 )
 
 
-def judge(records: Records, count: int, marks: Sequence[Marks]) -> Verdict:
-    """Judge a stream of ``count`` datagrams sent while the personas with ``marks`` took turns."""
+def verdict_of(records: Records, count: int, marks: Sequence[Marks]) -> Verdict:
+    """Of a stream of ``count`` datagrams sent while the personas with ``marks`` took turns."""
     by_dscp = {mark.dscp: mark for mark in marks}
     dscp = (records["tos"] >> 2).astype(int)
     delay = delays_ms(records)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lab.dressed import Dressed
+from lab.attached_host import AttachedHost
 from lab.measure import tcp_goodput
 from lab.packets import TEN_MS
 from lab.rows import Figure
@@ -29,7 +29,7 @@ class Goodputs:
     delayed: tuple[float, int]
 
 
-def throughput_figures(host: Dressed) -> Iterator[Figure]:
+def throughput_figures(host: AttachedHost) -> Iterator[Figure]:
     """TCP with 10 ms in both directions, one flow and four."""
     for workload in (host.subject, host.peer):
         for name in ("tcp_rmem", "tcp_wmem"):
@@ -60,19 +60,19 @@ def _spread(ratios: list[float], rounds: list[Goodputs]) -> str:
     return f"{min(ratios):.2f} to {max(ratios):.2f}; Gbit/s: {', '.join(goodputs)}"
 
 
-def _round(host: Dressed, flows: int) -> Goodputs:
+def _round(host: AttachedHost, flows: int) -> Goodputs:
     def measure() -> tuple[float, int]:
         return tcp_goodput(host.subject, host.peer, seconds=SECONDS, omit=OMITTED, flows=flows)
 
     bare = _bare(host, measure)
-    host.wear(TEN_MS)
+    host.put_on(TEN_MS)
     delayed = measure()
     with reflecting(host):
         reflected = measure()
     return Goodputs(bare, reflected, delayed)
 
 
-def _bare(host: Dressed, measure: Callable[[], tuple[float, int]]) -> tuple[float, int]:
+def _bare(host: AttachedHost, measure: Callable[[], tuple[float, int]]) -> tuple[float, int]:
     host.datapath.detach(host.attachments[host.subject.host_interface])
     try:
         return measure()

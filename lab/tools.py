@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.dressed import Dressed
+from lab.attached_host import AttachedHost
 from netpersona.datapath.programs.kernel import DETOUR_TAP, map_pin
 
 SOURCES = Path(__file__).parent
@@ -24,7 +24,7 @@ def tool(name: str) -> Path:
 
 
 @contextmanager
-def reflecting(host: Dressed) -> Iterator[int]:
+def reflecting(host: AttachedHost) -> Iterator[int]:
     """The bare reflector in the engine's place; its process id. The engine is back afterwards."""
     host.stop_engine()
     pin = map_pin(host.run_dir, "engine_state")

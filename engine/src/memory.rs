@@ -183,7 +183,7 @@ pub(crate) mod testing {
             self.bindings.write(attachment, &binding);
         }
 
-        pub(crate) fn wear(&self, attachment: usize, word: Word) {
+        pub(crate) fn bind(&self, attachment: usize, word: Word) {
             let mut binding = self.bindings.read(attachment);
             binding.active = word.pack();
             self.bindings.write(attachment, &binding);

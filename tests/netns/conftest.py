@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from lab.dressed import dressed
+from lab.attached_host import attached_host
 from lab.namespaces import Lab, lab
 from tests.netns.wire import Tap, Wire
 
@@ -23,8 +23,8 @@ def network() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    """A dressed workload, its peer, and raw sockets at both ends."""
-    with dressed() as host, closing(Tap(host.subject)) as workload, closing(Tap(host.peer)) as peer:
+    """A workload that is attached, its peer, and raw sockets at both ends."""
+    with attached_host() as host, closing(Tap(host.subject)) as workload, closing(Tap(host.peer)) as peer:
         yield Wire(host, workload, peer)
 
 

@@ -75,7 +75,7 @@ def test_killed_anywhere_in_a_row_of_assignments_it_converges(persona: Instance,
 
 
 def test_a_killed_manager_leaves_enforcement_and_forgets_nothing(persona: Instance, network: Lab) -> None:
-    sequence = persona.wear(LAG)["applied_sequence"]
+    sequence = persona.put_on(LAG)["applied_sequence"]
     persona.kill("manager")
     assert ping(network, 3, 0.05)[1] > 5
     persona.command("up")
@@ -85,7 +85,7 @@ def test_a_killed_manager_leaves_enforcement_and_forgets_nothing(persona: Instan
 
 
 def test_a_lease_ends_with_the_agent_dead(persona: Instance, network: Lab) -> None:
-    persona.wear(LAG, ttl="1500ms")
+    persona.put_on(LAG, ttl="1500ms")
     persona.kill("agent")
     assert ping(network, 3, 0.05)[1] > 5
     time.sleep(1.6)
@@ -97,7 +97,7 @@ def test_a_lease_ends_with_the_agent_dead(persona: Instance, network: Lab) -> No
 
 def test_a_neighbour_carries_nothing_of_ours(persona: Instance, network: Lab) -> None:
     """That it is not slowed down either is measured in test_neighbour.py."""
-    persona.wear(LAG)
+    persona.put_on(LAG)
 
     ours = persona.attached_ifindexes()
     one, other = (workload.host_interface for workload in network.workloads)
@@ -125,7 +125,7 @@ def test_the_interface_of_the_default_route_is_refused_unless_allowed(
 
 
 def test_an_interface_that_is_made_again_wears_its_persona_again(persona: Instance, network: Lab) -> None:
-    persona.wear(LAG)
+    persona.put_on(LAG)
     workload = network.workloads[0]
     network.host.run("ip", "link", "del", workload.host_interface)
     eventually(lambda: persona.status().get("phase") == "missing")
@@ -142,7 +142,7 @@ def test_an_interface_that_is_made_again_wears_its_persona_again(persona: Instan
 
 
 def test_verify_says_that_what_was_asked_is_done(persona: Instance) -> None:
-    persona.wear({"persona_id": "lossy", "egress": {"latency": "10ms", "loss": "10%"}})
+    persona.put_on({"persona_id": "lossy", "egress": {"latency": "10ms", "loss": "10%"}})
     pending = persona.request("POST", "/v1/workloads/web/verifications", {"interval": "2ms"})
     path = f"/v1/workloads/web/verifications/{pending['verification_id']}"
     eventually(lambda: persona.request("GET", path)["state"] in ("done", "failed"), within_s=30)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import flow, wait_until
 from lab.traffic import exchange, missing, start
 from tests.netns.wire import PEER, UDP, WORKLOAD, Flow, Wire, ip, udp
@@ -23,19 +23,19 @@ UDP_PORTS_AT = 34  # in an untagged Ethernet frame with an IPv4 header without o
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Dressed]:
-    with dressed() as made:
+def host() -> Iterator[AttachedHost]:
+    with attached_host() as made:
         yield made
 
 
-def lane(host: Dressed) -> LaneStats:
+def lane(host: AttachedHost) -> LaneStats:
     return host.datapath.observe(host.attachments[host.subject.host_interface]).egress_lane
 
 
 def test_slots() -> None:
-    with dressed() as host:
+    with attached_host() as host:
         slots = host.datapath.probe().slots
-        worn = host.wear({"seed": 1})
+        worn = host.put_on({"seed": 1})
         held = [host.datapath.binding(host.attachments[host.subject.host_interface]).slot]
         with pytest.raises(SlotsFull, match=r"NP_MAX_SLOTS.*try again in a second"):
             held += [host.install({"seed": seed}) for seed in range(2, slots + 3)]
@@ -43,7 +43,7 @@ def test_slots() -> None:
         assert len({host.install({"seed": 1}), *held}) <= slots
 
 
-def test_attachments(host: Dressed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attachments(host: AttachedHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a bound of two: the kernel takes 14 ms for each hook, two thousand attachments two minutes."""
     monkeypatch.setattr(host.datapath, "_capacity", 3)  # number 0 is no attachment
     peer = host.peer.host_interface
@@ -64,9 +64,9 @@ def test_rules_of_a_persona() -> None:
         from_mapping({"persona_id": "more", "filtering_rules": rules})
 
 
-def test_the_delay_line(host: Dressed) -> None:
+def test_the_delay_line(host: AttachedHost) -> None:
     """It holds what rate and delay call for, a thousand packets at least; the rest is counted."""
-    host.wear({"egress": {"latency": "400ms", "bandwidth": "1mbit", "burst": 1_000_000}})
+    host.put_on({"egress": {"latency": "400ms", "bandwidth": "1mbit", "burst": 1_000_000}})
     before = lane(host).dropped_line
     records = exchange(
         [flow(host.subject, host.peer, count=1500, interval_s=0.05, burst=1500, size=64)], straggler_s=1
@@ -74,11 +74,11 @@ def test_the_delay_line(host: Dressed) -> None:
     assert lane(host).dropped_line - before == missing(records, 1500) == 500
 
 
-def test_the_engines_memory(host: Dressed) -> None:
+def test_the_engines_memory(host: AttachedHost) -> None:
     host.stop_engine()
     host.start_engine("--memory", "200000")
     try:
-        host.wear({"egress": {"latency": "300ms"}})
+        host.put_on({"egress": {"latency": "300ms"}})
         before = host.datapath.engine()
         assert before.held_bytes_limit == 200_000
         records = exchange([flow(host.subject, host.peer, count=500, interval_s=0.1, burst=500, size=1000)])[
@@ -92,7 +92,7 @@ def test_the_engines_memory(host: Dressed) -> None:
 
 
 @pytest.fixture
-def short_ring(host: Dressed) -> Iterator[None]:
+def short_ring(host: AttachedHost) -> Iterator[None]:
     """300 packets stand for the 16,384 that take longer to send than an engine may be silent."""
     change = ("ip", "link", "set", "dev", DETOUR_TAP, "txqueuelen")
     host.lab.host.run(*change, "300")
@@ -101,9 +101,9 @@ def short_ring(host: Dressed) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("short_ring")
-def test_the_detours_ring(host: Dressed) -> None:
+def test_the_detours_ring(host: AttachedHost) -> None:
     """An engine that is held up for moments: what the TAP could not queue is counted once it goes on."""
-    host.wear({"egress": {"latency": "1ms"}})
+    host.put_on({"egress": {"latency": "1ms"}})
     count = 20_000
     before = lane(host).dropped_ring
     load = start([flow(host.subject, host.peer, count=count, interval_s=0.001, burst=10)], straggler_s=1)
@@ -115,7 +115,7 @@ def test_the_detours_ring(host: Dressed) -> None:
     assert missing(records, count) == lane(host).dropped_ring - before
 
 
-def _hold_up(host: Dressed, seconds: float) -> None:
+def _hold_up(host: AttachedHost, seconds: float) -> None:
     os.kill(host.engine.pid, signal.SIGSTOP)
     try:
         time.sleep(seconds)
@@ -126,7 +126,7 @@ def _hold_up(host: Dressed, seconds: float) -> None:
 def test_the_connection_table_forgets_the_oldest(wire: Wire) -> None:
     """More flows than it holds: new ones are still judged and let in, and nothing is refused."""
     flows = wire.host.datapath.probe().flows
-    wire.wear({"security_profile": "restricted"})
+    wire.put_on({"security_profile": "restricted"})
     before = wire.counters("egress")
     macs = wire.peer.mac + wire.workload.mac
     frame = bytearray(macs + b"\x08\x00" + ip(4, WORKLOAD[4], PEER[4], UDP, udp(1, 1, b"")))
@@ -142,7 +142,7 @@ def test_the_connection_table_forgets_the_oldest(wire: Wire) -> None:
     assert after.flows_refused == before.flows_refused
 
 
-def test_the_bounds_of_the_header_are_those_reported(host: Dressed) -> None:
+def test_the_bounds_of_the_header_are_those_reported(host: AttachedHost) -> None:
     found = host.datapath.probe()
     layout = _engine.layout()
     assert (found.attachments, found.slots) == (layout["NP_MAX_ATTACHMENTS"] - 1, layout["NP_MAX_SLOTS"] - 1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import flow, ping_ms, tcp_bits_per_s, tcp_rates
 from lab.traffic import Records, delays_ms, exchange, missing, reordered
 from numpy.typing import NDArray
@@ -24,13 +24,13 @@ DIRECTIONS = ("egress", "ingress")
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Dressed]:
-    with dressed() as made:
+def host() -> Iterator[AttachedHost]:
+    with attached_host() as made:
         yield made
 
 
 def both_ways(
-    host: Dressed, *, count: int, interval_s: float, ipv6: bool = False, **options: int
+    host: AttachedHost, *, count: int, interval_s: float, ipv6: bool = False, **options: int
 ) -> dict[str, Records]:
     """The same flow from and to the subject at once."""
     egress = flow(host.subject, host.peer, count=count, interval_s=interval_s, ipv6=ipv6, number=0, **options)
@@ -40,8 +40,8 @@ def both_ways(
     return dict(zip(DIRECTIONS, exchange([egress, ingress]), strict=True))
 
 
-def wear_both(host: Dressed, conditions: Mapping[str, Any], **persona: Any) -> None:
-    host.wear({"seed": 7, "egress": dict(conditions), "ingress": dict(conditions), **persona})
+def put_on_both(host: AttachedHost, conditions: Mapping[str, Any], **persona: Any) -> None:
+    host.put_on({"seed": 7, "egress": dict(conditions), "ingress": dict(conditions), **persona})
 
 
 def runs(lost: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -76,10 +76,10 @@ LOSSES: list[tuple[str, Any, float, float]] = [
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize(("name", "loss", "rate", "stay"), LOSSES, ids=[row[0] for row in LOSSES])
 def test_loss_has_the_rate_and_the_bursts_asked_for(
-    host: Dressed, name: str, loss: Any, rate: float, stay: float, ipv6: bool
+    host: AttachedHost, name: str, loss: Any, rate: float, stay: float, ipv6: bool
 ) -> None:
     count = 12_000
-    wear_both(host, {"loss": loss})
+    put_on_both(host, {"loss": loss})
     for direction, records in both_ways(host, count=count, interval_s=0.002, burst=10, ipv6=ipv6).items():
         lost = losses(records, count)
         lengths = runs(lost)
@@ -91,10 +91,10 @@ def test_loss_has_the_rate_and_the_bursts_asked_for(
         assert 2 * stats.norm.sf(abs(z)) > SIGNIFICANCE, (name, direction, lost.sum())
 
 
-def test_four_state_loss_has_its_stationary_rate(host: Dressed) -> None:
+def test_four_state_loss_has_its_stationary_rate(host: AttachedHost) -> None:
     count = 12_000
     p13, p31, p32, p23, p14 = 0.02, 0.30, 0.10, 0.40, 0.005
-    wear_both(
+    put_on_both(
         host, {"loss": {"model": "four_state", "p13": p13, "p31": p31, "p32": p32, "p23": p23, "p14": p14}}
     )
     chain = np.array(
@@ -106,10 +106,10 @@ def test_four_state_loss_has_its_stationary_rate(host: Dressed) -> None:
         assert losses(records, count).mean() == pytest.approx(rate, rel=0.15)
 
 
-def test_loss_is_decided_for_each_segment_of_a_gso_packet(host: Dressed) -> None:
+def test_loss_is_decided_for_each_segment_of_a_gso_packet(host: AttachedHost) -> None:
     """Segments of a UDP GSO packet are lost one by one, not all together."""
     count, burst = 20_000, 20
-    wear_both(host, {"loss": "5%"})
+    put_on_both(host, {"loss": "5%"})
     for records in both_ways(
         host, count=count, interval_s=0.004, burst=burst, size=400, segment=400
     ).values():
@@ -121,18 +121,18 @@ def test_loss_is_decided_for_each_segment_of_a_gso_packet(host: Dressed) -> None
 
 
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
-def test_duplicates_come_as_often_as_asked(host: Dressed, ipv6: bool) -> None:
+def test_duplicates_come_as_often_as_asked(host: AttachedHost, ipv6: bool) -> None:
     count = 8_000
-    wear_both(host, {"duplicate": "10%"})
+    put_on_both(host, {"duplicate": "10%"})
     for records in both_ways(host, count=count, interval_s=0.002, burst=8, ipv6=ipv6).values():
         assert missing(records, count) == 0
         twice = records.size - count
         assert stats.binomtest(twice, count, 0.10).pvalue > SIGNIFICANCE
 
 
-def test_corrupted_datagrams_are_refused_by_the_receivers_checksum(host: Dressed) -> None:
+def test_corrupted_datagrams_are_refused_by_the_receivers_checksum(host: AttachedHost) -> None:
     count = 8_000
-    wear_both(host, {"corrupt": "5%"})
+    put_on_both(host, {"corrupt": "5%"})
     for records in both_ways(host, count=count, interval_s=0.002, burst=8).values():
         # A flipped bit of an address or a port goes astray; one anywhere else fails a checksum.
         assert stats.binomtest(missing(records, count), count, 0.05).pvalue > SIGNIFICANCE
@@ -149,18 +149,22 @@ SHAPES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def own_ms(host: Dressed) -> float:
+def own_ms(host: AttachedHost) -> float:
     """What the path and the machine's timer add to a constant delay."""
-    wear_both(host, {"latency": f"{LATENCY_MS}ms"})
+    put_on_both(host, {"latency": f"{LATENCY_MS}ms"})
     arrived = both_ways(host, count=300, interval_s=0.012).values()
     return float(np.median([np.median(delays_ms(records)) for records in arrived])) - LATENCY_MS
 
 
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("distribution", [*SHAPES, "paretonormal"])
-def test_delay_has_the_shape_asked_for(host: Dressed, own_ms: float, distribution: str, ipv6: bool) -> None:
+def test_delay_has_the_shape_asked_for(
+    host: AttachedHost, own_ms: float, distribution: str, ipv6: bool
+) -> None:
     count = 300
-    wear_both(host, {"latency": f"{LATENCY_MS}ms", "jitter": f"{JITTER_MS}ms", "distribution": distribution})
+    put_on_both(
+        host, {"latency": f"{LATENCY_MS}ms", "jitter": f"{JITTER_MS}ms", "distribution": distribution}
+    )
     for direction, records in both_ways(host, count=count, interval_s=0.009, ipv6=ipv6).items():
         delays = delays_ms(records) - own_ms
         assert len(delays) == count
@@ -173,10 +177,10 @@ def test_delay_has_the_shape_asked_for(host: Dressed, own_ms: float, distributio
             assert delays.std() == pytest.approx(JITTER_MS, rel=0.35)  # heavy tail: a few rule the spread
 
 
-def test_jitter_keeps_order_mean_and_spread_at_a_high_rate(host: Dressed) -> None:
+def test_jitter_keeps_order_mean_and_spread_at_a_high_rate(host: AttachedHost) -> None:
     """Packets four times closer than the jitter: netem would reorder them, or spoil the distribution."""
     count = 8_000
-    wear_both(host, {"latency": "10ms", "jitter": "2ms", "distribution": "normal"})
+    put_on_both(host, {"latency": "10ms", "jitter": "2ms", "distribution": "normal"})
     for records in both_ways(host, count=count, interval_s=0.0005).values():
         delays = delays_ms(records)
         assert reordered(records) == 0
@@ -185,9 +189,9 @@ def test_jitter_keeps_order_mean_and_spread_at_a_high_rate(host: Dressed) -> Non
         assert delays.std() == pytest.approx(2, rel=0.12)
 
 
-def test_a_small_delay_with_wide_jitter_does_not_pile_up_at_zero(host: Dressed) -> None:
+def test_a_small_delay_with_wide_jitter_does_not_pile_up_at_zero(host: AttachedHost) -> None:
     count = 400
-    wear_both(host, {"latency": "3ms", "jitter": "2ms", "distribution": "normal"})
+    put_on_both(host, {"latency": "3ms", "jitter": "2ms", "distribution": "normal"})
     for records in both_ways(host, count=count, interval_s=0.012).values():
         delays = delays_ms(records)
         assert delays.mean() == pytest.approx(3, abs=4 * 2 / np.sqrt(count))
@@ -195,9 +199,9 @@ def test_a_small_delay_with_wide_jitter_does_not_pile_up_at_zero(host: Dressed) 
         assert np.count_nonzero(delays < 0.1) < count * 0.06  # netem leaves 6.7 % at zero
 
 
-def test_reordering_on_request_sends_a_share_at_once(host: Dressed) -> None:
+def test_reordering_on_request_sends_a_share_at_once(host: AttachedHost) -> None:
     count = 4_000
-    wear_both(host, {"latency": "5ms", "reorder": "10%"})
+    put_on_both(host, {"latency": "5ms", "reorder": "10%"})
     for records in both_ways(host, count=count, interval_s=0.001).values():
         at_once = int(np.count_nonzero(delays_ms(records) < 2.5))
         assert stats.binomtest(at_once, count, 0.10).pvalue > SIGNIFICANCE
@@ -205,9 +209,9 @@ def test_reordering_on_request_sends_a_share_at_once(host: Dressed) -> None:
 
 
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
-def test_udp_gets_the_bandwidth_asked_for(host: Dressed, ipv6: bool) -> None:
+def test_udp_gets_the_bandwidth_asked_for(host: AttachedHost, ipv6: bool) -> None:
     size, rate = 1200, 20e6
-    wear_both(host, {"bandwidth": "20mbit"})
+    put_on_both(host, {"bandwidth": "20mbit"})
     overhead = 62 if ipv6 else 42
     for records in both_ways(host, count=6_000, interval_s=0.001, burst=3, size=size, ipv6=ipv6).values():
         arrived = np.sort(records["received_ns"].astype(np.int64))[200:]
@@ -216,10 +220,10 @@ def test_udp_gets_the_bandwidth_asked_for(host: Dressed, ipv6: bool) -> None:
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_no_more_than_the_burst_comes_beside_the_rate(host: Dressed, direction: str) -> None:
+def test_no_more_than_the_burst_comes_beside_the_rate(host: AttachedHost, direction: str) -> None:
     """From the first packet on: what a full bucket and the rate allow, 100 ms in and at any other time."""
     rate, size, burst = 200e6, 1400, 200e6 * 0.004 / 8
-    host.wear({direction: {"bandwidth": "200mbit"}})
+    host.put_on({direction: {"bandwidth": "200mbit"}})
     ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     load = flow(*ends, count=4_000, interval_s=0.0005, burst=40, size=size, segment=size)
     records = exchange([load])[0]
@@ -231,16 +235,16 @@ def test_no_more_than_the_burst_comes_beside_the_rate(host: Dressed, direction: 
 
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_tcp_with_gso_gets_the_bandwidth_asked_for(host: Dressed, direction: str, ipv6: bool) -> None:
-    host.wear({direction: {"bandwidth": "80mbit"}})
+def test_tcp_with_gso_gets_the_bandwidth_asked_for(host: AttachedHost, direction: str, ipv6: bool) -> None:
+    host.put_on({direction: {"bandwidth": "80mbit"}})
     ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     payload = 1500 - (72 if ipv6 else 52)  # IP, TCP and its timestamps
     rates = np.array(tcp_rates(*ends, windows=7, ipv6=ipv6)) * 1514 / payload
     assert np.median(rates) == pytest.approx(80e6, rel=0.01), rates
 
 
-def test_tcp_survives_everything_at_once_undamaged(host: Dressed) -> None:
-    wear_both(
+def test_tcp_survives_everything_at_once_undamaged(host: AttachedHost) -> None:
+    put_on_both(
         host,
         {
             "latency": "2ms",
@@ -255,9 +259,9 @@ def test_tcp_survives_everything_at_once_undamaged(host: Dressed) -> None:
 
 
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
-def test_icmp_is_delayed_and_lost_as_asked(host: Dressed, ipv6: bool) -> None:
+def test_icmp_is_delayed_and_lost_as_asked(host: AttachedHost, ipv6: bool) -> None:
     count = 500
-    host.wear(
+    host.put_on(
         {"seed": 11, "egress": {"latency": "4ms", "loss": "5%"}, "ingress": {"latency": "3ms", "loss": "5%"}}
     )
     address = host.peer.ipv6 if ipv6 else host.peer.ipv4
@@ -266,11 +270,11 @@ def test_icmp_is_delayed_and_lost_as_asked(host: Dressed, ipv6: bool) -> None:
     assert stats.binomtest(len(times), count, 0.95**2).pvalue > SIGNIFICANCE
 
 
-def test_the_same_seed_and_packets_give_the_same_decisions(host: Dressed) -> None:
+def test_the_same_seed_and_packets_give_the_same_decisions(host: AttachedHost) -> None:
     count = 4_000
     arrived = []
     for seed in (5, 5, 6):
-        host.wear({"seed": seed, "egress": {"loss": "10%"}})
+        host.put_on({"seed": seed, "egress": {"loss": "10%"}})
         records = exchange([flow(host.subject, host.peer, count=count, interval_s=0.002, burst=10)])[0]
         arrived.append(set(records["sequence"].tolist()))
     assert arrived[0] == arrived[1]

@@ -56,7 +56,7 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-def dressed(world: World) -> Iterator[World]:
+def assigned(world: World) -> Iterator[World]:
     """The container `web` wears the persona; afterwards it is no workload any more."""
     world.add("web")
     world.product.assign("lag", "web")
@@ -64,26 +64,26 @@ def dressed(world: World) -> Iterator[World]:
     world.product.command("workload", "remove", "web")
 
 
-def test_a_container_is_found_by_its_name_and_its_id(dressed: World) -> None:
-    assert dressed.phase("web") == "attached"
-    assert 20 <= dressed.delay_ms("web") < 40
-    assert dressed.delay_ms("other") < 15
-    identity = dressed.podman.inspect("other")["Id"]
-    dressed.product.command("workload", "add", "byid", "--container", identity[:12])
-    assert dressed.phase("byid") == "attached"
-    assert "web" in dressed.product.command("get", "workloads").stdout
-    dressed.product.command("workload", "remove", "byid")
+def test_a_container_is_found_by_its_name_and_its_id(assigned: World) -> None:
+    assert assigned.phase("web") == "attached"
+    assert 20 <= assigned.delay_ms("web") < 40
+    assert assigned.delay_ms("other") < 15
+    identity = assigned.podman.inspect("other")["Id"]
+    assigned.product.command("workload", "add", "byid", "--container", identity[:12])
+    assert assigned.phase("byid") == "attached"
+    assert "web" in assigned.product.command("get", "workloads").stdout
+    assigned.product.command("workload", "remove", "byid")
 
 
-def test_a_restarted_container_wears_its_persona_again_within_a_second(dressed: World) -> None:
+def test_a_restarted_container_wears_its_persona_again_within_a_second(assigned: World) -> None:
     for _ in range(2):
-        before = dressed.product.attached_ifindexes()
-        dressed.podman.command("restart", "--time", "0", "web")
+        before = assigned.product.attached_ifindexes()
+        assigned.podman.command("restart", "--time", "0", "web")
         there = time.monotonic()
-        eventually(lambda: _moved(dressed, before), within_s=10)  # noqa: B023
+        eventually(lambda: _moved(assigned, before), within_s=10)  # noqa: B023
         assert time.monotonic() - there < FOLLOWED_WITHIN_S
-        assert 20 <= dressed.delay_ms("web") < 40
-        assert dressed.delay_ms("other") < 15
+        assert 20 <= assigned.delay_ms("web") < 40
+        assert assigned.delay_ms("other") < 15
 
 
 def _moved(world: World, before: set[int]) -> bool:
@@ -91,13 +91,13 @@ def _moved(world: World, before: set[int]) -> bool:
     return len(now) == 1 and now != before
 
 
-def test_a_stopped_container_is_missing_until_it_runs(dressed: World) -> None:
-    dressed.podman.command("stop", "--time", "0", "web")
-    eventually(lambda: dressed.phase("web") == "missing")
-    assert "does not run" in dressed.product.status("web")["message"]
-    dressed.podman.command("start", "web")
-    eventually(lambda: dressed.phase("web") == "attached")
-    assert dressed.delay_ms("web") >= 20
+def test_a_stopped_container_is_missing_until_it_runs(assigned: World) -> None:
+    assigned.podman.command("stop", "--time", "0", "web")
+    eventually(lambda: assigned.phase("web") == "missing")
+    assert "does not run" in assigned.product.status("web")["message"]
+    assigned.podman.command("start", "web")
+    eventually(lambda: assigned.phase("web") == "attached")
+    assert assigned.delay_ms("web") >= 20
 
 
 def test_a_container_that_is_made_anew_under_its_name_is_followed(world: World) -> None:
@@ -113,23 +113,23 @@ def test_a_container_that_is_made_anew_under_its_name_is_followed(world: World) 
     world.product.command("workload", "remove", "again")
 
 
-def test_an_agent_that_is_killed_while_its_container_restarts_finds_it(dressed: World) -> None:
-    dressed.product.kill("agent")
-    dressed.podman.command("restart", "--time", "0", "web")
-    dressed.product.command("up", "--container-socket", str(dressed.podman.socket), "--container-labels")
-    eventually(lambda: dressed.phase("web") == "attached" and dressed.delay_ms("web") >= 20)
+def test_an_agent_that_is_killed_while_its_container_restarts_finds_it(assigned: World) -> None:
+    assigned.product.kill("agent")
+    assigned.podman.command("restart", "--time", "0", "web")
+    assigned.product.command("up", "--container-socket", str(assigned.podman.socket), "--container-labels")
+    eventually(lambda: assigned.phase("web") == "attached" and assigned.delay_ms("web") >= 20)
 
 
-def test_a_renamed_interface_inside_does_not_shed_the_persona(dressed: World) -> None:
+def test_a_renamed_interface_inside_does_not_shed_the_persona(assigned: World) -> None:
     """Whoever is root in a container names its interfaces; the host's side is what counts."""
     for command in (("down",), ("name", "mine"), ("up",)):
-        dressed.podman.inside("web", "ip", "link", "set", *_renamed(command))
-    dressed.podman.inside("web", "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth9")
-    dressed.product.kill("agent")
-    dressed.product.command("up", "--container-socket", str(dressed.podman.socket), "--container-labels")
-    eventually(lambda: dressed.phase("web") == "attached")
-    assert dressed.delay_ms("web") >= 20
-    dressed.podman.command("restart", "--time", "0", "web")
+        assigned.podman.inside("web", "ip", "link", "set", *_renamed(command))
+    assigned.podman.inside("web", "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth9")
+    assigned.product.kill("agent")
+    assigned.product.command("up", "--container-socket", str(assigned.podman.socket), "--container-labels")
+    eventually(lambda: assigned.phase("web") == "attached")
+    assert assigned.delay_ms("web") >= 20
+    assigned.podman.command("restart", "--time", "0", "web")
 
 
 def _renamed(command: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def labelled(world: World) -> list[dict[str, object]]:
     return [item for item in items if item["spec"]["labelled"]]
 
 
-def test_a_label_dresses_its_container_and_goes_with_it(world: World) -> None:
+def test_a_label_assigns_to_its_container_and_goes_with_it(world: World) -> None:
     label = ("--label", "netpersona.persona=lag", "--label", "netpersona.ttl=1h")
     identity = world.podman.run("tagged", *label)
     name = f"tagged.{identity[:12]}"
@@ -171,16 +171,16 @@ def test_a_label_dresses_its_container_and_goes_with_it(world: World) -> None:
     eventually(lambda: not labelled(world))
 
 
-def test_a_label_touches_nothing_but_its_container(dressed: World) -> None:
+def test_a_label_touches_nothing_but_its_container(assigned: World) -> None:
     """Neither by a name that another has, nor by what the label says."""
-    dressed.podman.run("web.evil", "--label", "netpersona.persona=../../web")
-    dressed.podman.run("nobody", "--label", "netpersona.persona=absent")
-    eventually(lambda: "web.evil" in _refused(dressed))
-    refused = _refused(dressed)
+    assigned.podman.run("web.evil", "--label", "netpersona.persona=../../web")
+    assigned.podman.run("nobody", "--label", "netpersona.persona=absent")
+    eventually(lambda: "web.evil" in _refused(assigned))
+    refused = _refused(assigned)
     assert "no name of a persona" in refused["web.evil"]
-    assert not labelled(dressed)
+    assert not labelled(assigned)
     for name in ("web.evil", "nobody"):
-        dressed.podman.command("rm", "--force", "--time", "0", name)
+        assigned.podman.command("rm", "--force", "--time", "0", name)
 
 
 def _refused(world: World) -> dict[str, str]:

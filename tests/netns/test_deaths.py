@@ -58,7 +58,7 @@ def sent_ms(records: Records, since_ns: int) -> np.ndarray[tuple[int], np.dtype[
 
 
 def test_a_dead_engine_is_bypassed_by_a_persona_that_fails_open(product: Instance, network: Lab) -> None:
-    product.wear({"persona_id": "open", "engine_failure": "open", **BOTH})
+    product.put_on({"persona_id": "open", "engine_failure": "open", **BOTH})
     count = 750
     load = both_ways(network, count)
     time.sleep(0.4)
@@ -75,7 +75,7 @@ def test_a_dead_engine_is_bypassed_by_a_persona_that_fails_open(product: Instanc
 
 
 def test_a_dead_engine_stops_a_persona_that_fails_closed(product: Instance, network: Lab) -> None:
-    product.wear({"persona_id": "closed", "engine_failure": "closed", **BOTH})
+    product.put_on({"persona_id": "closed", "engine_failure": "closed", **BOTH})
     load = both_ways(network, 750)
     time.sleep(0.4)
     kill_ns = killed(product, "engine")
@@ -89,7 +89,7 @@ def test_a_dead_engine_stops_a_persona_that_fails_closed(product: Instance, netw
 
 def test_an_engine_told_to_stop_loses_no_packet(product: Instance, network: Lab) -> None:
     """Of a persona that fails open: neither those that it holds nor those that come then."""
-    product.wear({"persona_id": "polite", "engine_failure": "open", **BOTH})
+    product.put_on({"persona_id": "polite", "engine_failure": "open", **BOTH})
     load = both_ways(network, 500)
     time.sleep(0.4)
     product.end("engine")
@@ -102,7 +102,7 @@ def test_an_engine_told_to_stop_loses_no_packet(product: Instance, network: Lab)
 def test_an_engine_told_to_stop_gives_a_persona_that_fails_closed_its_delays(
     product: Instance, network: Lab
 ) -> None:
-    product.wear({"persona_id": "strict", "engine_failure": "closed", **BOTH})
+    product.put_on({"persona_id": "strict", "engine_failure": "closed", **BOTH})
     load = both_ways(network, 500)
     time.sleep(0.4)
     told_ns = time.time_ns()
@@ -124,7 +124,7 @@ def _recovers(product: Instance, network: Lab) -> None:
 
 
 def test_a_killed_agent_costs_no_packet_either_way(product: Instance, network: Lab) -> None:
-    generation = product.wear({"persona_id": "lag", **BOTH})["generation"]
+    generation = product.put_on({"persona_id": "lag", **BOTH})["generation"]
     count = 2500
     load = both_ways(network, count)
     time.sleep(0.3)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import flow, wait_until
 from lab.traffic import Records, delays_ms, missing, reordered, start
 
@@ -21,23 +21,23 @@ DIRECTIONS = pytest.mark.parametrize("direction", ["egress", "ingress"])
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Dressed]:
-    with dressed() as made:
+def host() -> Iterator[AttachedHost]:
+    with attached_host() as made:
         yield made
 
 
-def lane(host: Dressed, direction: str) -> LaneStats:
+def lane(host: AttachedHost, direction: str) -> LaneStats:
     observed = host.datapath.observe(host.attachments[host.subject.host_interface])
     stats: LaneStats = getattr(observed, f"{direction}_lane")
     return stats
 
 
-def switched_with_all_held(host: Dressed, direction: str, in_flight: str) -> tuple[Records, int]:
+def switched_with_all_held(host: AttachedHost, direction: str, in_flight: str) -> tuple[Records, int]:
     """A hundred packets at once under 300 ms, then a switch to 5 ms that no packet follows.
 
     What came of the hundred, and when it was switched.
     """
-    host.wear({direction: {"latency": f"{SLOW_MS}ms"}})
+    host.put_on({direction: {"latency": f"{SLOW_MS}ms"}})
     faster = host.install({direction: {"latency": "5ms"}, "in_flight": in_flight})
     ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     load = start([flow(*ends, count=COUNT, interval_s=0.001, burst=COUNT)])
@@ -48,14 +48,14 @@ def switched_with_all_held(host: Dressed, direction: str, in_flight: str) -> tup
 
 
 @DIRECTIONS
-def test_keep_keeps_departure_times(host: Dressed, direction: str) -> None:
+def test_keep_keeps_departure_times(host: AttachedHost, direction: str) -> None:
     records, _ = switched_with_all_held(host, direction, "keep")
     assert missing(records, COUNT) == 0
     assert np.all(delays_ms(records) >= SLOW_MS)
 
 
 @DIRECTIONS
-def test_drain_sends_what_waits_at_once_and_in_order(host: Dressed, direction: str) -> None:
+def test_drain_sends_what_waits_at_once_and_in_order(host: AttachedHost, direction: str) -> None:
     """The engine looks for switches every 20 ms where no packet shows one."""
     records, at_ns = switched_with_all_held(host, direction, "drain")
     assert missing(records, COUNT) == reordered(records) == 0
@@ -65,7 +65,7 @@ def test_drain_sends_what_waits_at_once_and_in_order(host: Dressed, direction: s
 
 
 @DIRECTIONS
-def test_flush_drops_what_waits_and_counts_it(host: Dressed, direction: str) -> None:
+def test_flush_drops_what_waits_and_counts_it(host: AttachedHost, direction: str) -> None:
     before = lane(host, direction).flushed
     records, _ = switched_with_all_held(host, direction, "flush")
     assert len(records) == 0
@@ -74,8 +74,8 @@ def test_flush_drops_what_waits_and_counts_it(host: Dressed, direction: str) -> 
 
 @DIRECTIONS
 @pytest.mark.parametrize("after", [{"latency": "1ms"}, {}], ids=["shorter", "none"])
-def test_a_shorter_delay_never_overtakes(host: Dressed, direction: str, after: dict[str, str]) -> None:
-    host.wear({direction: {"latency": "200ms"}})
+def test_a_shorter_delay_never_overtakes(host: AttachedHost, direction: str, after: dict[str, str]) -> None:
+    host.put_on({direction: {"latency": "200ms"}})
     shorter = host.install({direction: after})
     ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     count = 1500

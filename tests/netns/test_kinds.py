@@ -36,7 +36,7 @@ def add(product: Instance, interface: str, *options: str) -> None:
 
 def test_a_veth_by_its_name_on_the_host(product: Instance, network: Lab) -> None:
     add(product, network.workloads[0].host_interface)
-    product.wear(LAG)
+    product.put_on(LAG)
     times = ping_ms(network.workloads[0], network.workloads[1].ipv4, count=10)
     assert 30 <= min(times) < 40
 
@@ -47,7 +47,7 @@ def test_a_workload_that_is_routed_and_not_bridged(product: Instance, network: L
     _route(network.host, peer, 2)
     product.add(subject)
     before = min(ping_ms(subject, "10.88.2.2", count=5))
-    product.wear(LAG)
+    product.put_on(LAG)
     for address in ("10.88.2.2", "fd88:2::2"):
         times = ping_ms(subject, address, count=10)
         assert len(times) == 10
@@ -76,7 +76,7 @@ def test_the_host_itself_behind_a_nic(product: Instance, network: Lab) -> None:
     network.host.run("ip", "link", "set", peer.host_interface, "nomaster")
     network.host.run("ip", "address", "add", "10.77.0.254/24", "dev", peer.host_interface)
     add(product, peer.host_interface, "--facing", "network")
-    product.wear({"persona_id": "out", "security_profile": "restricted", "egress": {"latency": "20ms"}})
+    product.put_on({"persona_id": "out", "security_profile": "restricted", "egress": {"latency": "20ms"}})
     out = network.host.run("ping", "-c", "5", "-i", "0.05", peer.ipv4).stdout
     assert "5 received" in out
     assert float(out.rsplit("= ", 1)[1].split("/")[0]) >= 20
@@ -123,7 +123,7 @@ def test_a_tap_as_a_virtual_machine_has_it(product: Instance, network: Lab, fami
         for name in ("vm0", "vm1"):
             network.host.run("ip", "link", "set", name, "master", network.bridge)
         add(product, "vm0", "--kind", "vm")
-        product.wear(LAG)
+        product.put_on(LAG)
         for sender, receiver, source, destination, least_ms in (
             (tap, peer, vm, other, 20),
             (peer, tap, other, vm, 10),

@@ -44,7 +44,7 @@ def test_down_leaves_nothing_whoever_was_killed(
     before = traces(network.host)
     persona.command("up")
     persona.add(network.workloads[0])
-    persona.wear(LAG)
+    persona.put_on(LAG)
     pinned, running = persona.pinned(), [persona.process(role) for role in ROLES]
     assert {kind for kind, _ in pinned} >= {"prog", "map"}
     assert alive(pinned) == pinned
@@ -72,7 +72,7 @@ def test_a_second_up_starts_only_what_is_missing(standing: Instance, role: str) 
 def test_state_survives_down_and_purge_removes_it(persona: Instance, network: Lab) -> None:
     persona.command("up")
     persona.add(network.workloads[0])
-    status = persona.wear(LAG)
+    status = persona.put_on(LAG)
     persona.command("down")
     persona.command("up")
     eventually(lambda: persona.status().get("persona_id") == status["persona_id"])
@@ -101,7 +101,7 @@ def test_a_firewall_outlives_all_processes_of_a_passing_mount_namespace(
     inside = ["ip", "netns", "exec", network.host.name, str(COMMAND), *where]
     subprocess.run([*inside, "up"], check=True, capture_output=True)
     persona.add(network.workloads[0])
-    persona.wear({"persona_id": "wall", "default_action": "drop"})
+    persona.put_on({"persona_id": "wall", "default_action": "drop"})
     first, second = network.workloads
     ping = ("ping", "-c1", "-W1", second.ipv4)
     for role in ROLES:
@@ -173,10 +173,10 @@ table inet theirs {
 def test_what_others_have_set_up_is_never_changed() -> None:
     """A root qdisc, a clsact with a filter, and nft rules on the very interface that wears a persona."""
     with lab() as network, instance(network) as persona:
-        _wear_beside_others(persona, network)
+        _put_on_beside_others(persona, network)
 
 
-def _wear_beside_others(persona: Instance, network: Lab) -> None:
+def _put_on_beside_others(persona: Instance, network: Lab) -> None:
     run, interface = network.host.run, network.workloads[0].host_interface
     run(
         "tc", "qdisc", "add", "dev", interface, "root", "tbf", "rate", "1gbit", "burst", "1mb", "limit", "1mb"
@@ -187,7 +187,7 @@ def _wear_beside_others(persona: Instance, network: Lab) -> None:
     persona.command("up")
     persona.add(network.workloads[0])
     for worn in (LAG, {"persona_id": "shut", "default_action": "drop"}):
-        persona.wear(worn)
+        persona.put_on(worn)
         assert _theirs(network, interface) == theirs
     persona.release()
     assert _theirs(network, interface) == theirs

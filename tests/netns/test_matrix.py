@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import flow, ping_ms, tcp_bits_per_s, wait_until
 from lab.namespaces import Workload
 from lab.traffic import delays_ms, exchange
@@ -34,12 +34,12 @@ _ports = itertools.count(46000)
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Dressed]:
-    with dressed() as made:
+def host() -> Iterator[AttachedHost]:
+    with attached_host() as made:
         yield made
 
 
-def udp_ms(host: Dressed, ipv6: bool) -> float:
+def udp_ms(host: AttachedHost, ipv6: bool) -> float:
     """Median round trip of a datagram: one way there and one way back."""
     one_way = [
         flow(host.subject, host.peer, count=60, interval_s=0.005, ipv6=ipv6),
@@ -48,11 +48,11 @@ def udp_ms(host: Dressed, ipv6: bool) -> float:
     return float(sum(np.median(delays_ms(records)) for records in exchange(one_way)))
 
 
-def icmp_ms(host: Dressed, ipv6: bool) -> float:
+def icmp_ms(host: AttachedHost, ipv6: bool) -> float:
     return float(np.median(ping_ms(host.subject, _address(host.peer, ipv6), count=20)))
 
 
-def tcp_ms(host: Dressed, ipv6: bool) -> float:
+def tcp_ms(host: AttachedHost, ipv6: bool) -> float:
     """Median round trip of a byte and its echo on an open connection."""
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     here = (_address(host.peer, ipv6), next(_ports))
@@ -87,20 +87,20 @@ def _address(workload: Workload, ipv6: bool) -> str:
     return workload.ipv6 if ipv6 else workload.ipv4
 
 
-PROTOCOLS: dict[str, Callable[[Dressed, bool], float]] = {"tcp": tcp_ms, "udp": udp_ms, "icmp": icmp_ms}
+PROTOCOLS: dict[str, Callable[[AttachedHost, bool], float]] = {"tcp": tcp_ms, "udp": udp_ms, "icmp": icmp_ms}
 
 
 @DIRECTIONS
 @families
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_protocol_gets_the_delay_of_its_direction(
-    host: Dressed, protocol: str, ipv6: bool, direction: str
+    host: AttachedHost, protocol: str, ipv6: bool, direction: str
 ) -> None:
     """Twice the delay takes the delay longer: path, stacks and timers cancel out."""
     measure = PROTOCOLS[protocol]
     took = []
     for latency_ms in (DELAY_MS, 2 * DELAY_MS):
-        host.wear({direction: {"latency": f"{latency_ms}ms"}})
+        host.put_on({direction: {"latency": f"{latency_ms}ms"}})
         took.append(measure(host, ipv6))
     assert took[0] >= DELAY_MS
     assert took[1] - took[0] == pytest.approx(DELAY_MS, rel=0.05)
@@ -108,9 +108,9 @@ def test_every_protocol_gets_the_delay_of_its_direction(
 
 @DIRECTIONS
 @families
-def test_tcp_segments_are_lost_as_asked(host: Dressed, direction: str, ipv6: bool) -> None:
+def test_tcp_segments_are_lost_as_asked(host: AttachedHost, direction: str, ipv6: bool) -> None:
     """By the engine's books, in segments. That they are true is shown by the numbered datagrams."""
-    host.wear({"seed": 9, direction: {"loss": "0.5%"}})
+    host.put_on({"seed": 9, direction: {"loss": "0.5%"}})
     before = _lane(host, direction)
     reverse = direction == "ingress"
     assert tcp_bits_per_s(host.subject, host.peer, seconds=1, reverse=reverse, ipv6=ipv6) > 1e6
@@ -121,7 +121,7 @@ def test_tcp_segments_are_lost_as_asked(host: Dressed, direction: str, ipv6: boo
     assert stats.binomtest(lost, received, 0.005).pvalue > SIGNIFICANCE
 
 
-def _lane(host: Dressed, direction: str) -> LaneStats:
+def _lane(host: AttachedHost, direction: str) -> LaneStats:
     observed = host.datapath.observe(host.attachments[host.subject.host_interface])
     stats: LaneStats = getattr(observed, f"{direction}_lane")
     return stats
@@ -131,7 +131,7 @@ def _books_agree(lane: LaneStats) -> bool:
     return lane.held == 0 and lane.received == lane.emitted + lane.lost
 
 
-def one_way_ms(host: Dressed, direction: str, count: int, interval_s: float) -> NDArray[np.float64]:
+def one_way_ms(host: AttachedHost, direction: str, count: int, interval_s: float) -> NDArray[np.float64]:
     """Delays in the order of sending. None may be missing."""
     ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     records = exchange([flow(*ends, count=count, interval_s=interval_s)])[0]
@@ -140,19 +140,19 @@ def one_way_ms(host: Dressed, direction: str, count: int, interval_s: float) -> 
 
 
 @DIRECTIONS
-def test_jitter_is_correlated_as_asked_where_order_is_free(host: Dressed, direction: str) -> None:
+def test_jitter_is_correlated_as_asked_where_order_is_free(host: AttachedHost, direction: str) -> None:
     """Pearson correlation of uniforms under a Gaussian copula of 0.5 is 6/π·asin(0.25); 4 standard errors."""
     count = 1_500
     link = {"latency": "20ms", "jitter": "10ms", "order": "free"}
     expected = 6 / np.pi * np.arcsin(0.25)
     for correlation, wanted in ((0.0, 0.0), (0.5, expected)):
-        host.wear({"seed": 21, direction: {**link, "correlation": correlation}})
+        host.put_on({"seed": 21, direction: {**link, "correlation": correlation}})
         delays = one_way_ms(host, direction, count, 0.001)
         assert _lag_one(delays) == pytest.approx(wanted, abs=4 / np.sqrt(count))
 
 
 @DIRECTIONS
-def test_jitter_is_correlated_as_asked_where_order_is_kept(host: Dressed, direction: str) -> None:
+def test_jitter_is_correlated_as_asked_where_order_is_kept(host: AttachedHost, direction: str) -> None:
     """Packets far apart draw independently without a correlation, and are tied with one.
 
     By ranks: what a busy machine adds to a few packets must not rule the outcome.
@@ -160,7 +160,7 @@ def test_jitter_is_correlated_as_asked_where_order_is_kept(host: Dressed, direct
     link = {"latency": "5ms", "jitter": "1ms", "distribution": "normal"}
     found = []
     for correlation in (0.0, 0.8):
-        host.wear({"seed": 22, direction: {**link, "correlation": correlation}})
+        host.put_on({"seed": 22, direction: {**link, "correlation": correlation}})
         found.append(_lag_one(one_way_ms(host, direction, 200, 0.012), by=stats.spearmanr))
     assert abs(found[0]) < 4 / np.sqrt(200)
     assert found[1] > 0.45
@@ -172,12 +172,12 @@ def _lag_one(series: NDArray[np.float64], by: Callable[..., Any] = stats.pearson
 
 @DIRECTIONS
 @families
-def test_four_state_loss_has_the_bursts_asked_for(host: Dressed, direction: str, ipv6: bool) -> None:
+def test_four_state_loss_has_the_bursts_asked_for(host: AttachedHost, direction: str, ipv6: bool) -> None:
     """Runs of losses: alone (state 4), or a burst whose length is geometric with p31 + p32."""
     count = 12_000
     p13, p31, p32, p23, p14 = 0.02, 0.20, 0.20, 0.40, 0.02
     model = {"model": "four_state", "p13": p13, "p31": p31, "p32": p32, "p23": p23, "p14": p14}
-    host.wear({"seed": 23, direction: {"loss": model}})
+    host.put_on({"seed": 23, direction: {"loss": model}})
     ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     records = exchange([flow(*ends, count=count, interval_s=0.001, burst=10, ipv6=ipv6)])[0]
     lost = np.ones(count, dtype=bool)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import flow, tcp_bits_per_s
 from lab.namespaces import Workload
 from lab.traffic import exchange, missing
@@ -27,13 +27,13 @@ PMTUDISC_DONT, PMTUDISC_DO = 0, 2
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[Dressed]:
-    with dressed() as made:
+def network() -> Iterator[AttachedHost]:
+    with attached_host() as made:
         yield made
 
 
 @pytest.fixture
-def host(network: Dressed) -> Dressed:
+def host(network: AttachedHost) -> AttachedHost:
     """Without what the test before learned of the way."""
     for workload in (network.subject, network.peer):
         for family in ("-4", "-6"):
@@ -48,7 +48,7 @@ class Books:
     fragmented: int
 
 
-def books(host: Dressed, direction: str) -> Books:
+def books(host: AttachedHost, direction: str) -> Books:
     observed = host.datapath.observe(host.attachments[host.subject.host_interface])
     counters, lane = getattr(observed, direction), getattr(observed, f"{direction}_lane")
     return Books(counters.too_big.packets, lane.answered, lane.fragmented)
@@ -66,10 +66,10 @@ def route_mtu(workload: Workload, address: str) -> int | None:
 @pytest.mark.parametrize("direction", ["egress", "ingress"])
 @pytest.mark.parametrize("conditions", [{}, {"latency": "2ms"}], ids=["kernel", "conditions"])
 def test_tcp_learns_the_mtu_and_carries_on(
-    host: Dressed, direction: str, ipv6: bool, conditions: dict[str, str]
+    host: AttachedHost, direction: str, ipv6: bool, conditions: dict[str, str]
 ) -> None:
     """GSO is on: packets of 64 KB are measured by their segments, which are too big until TCP has learned."""
-    host.wear({"mtu": MTU, "egress": conditions, "ingress": conditions})
+    host.put_on({"mtu": MTU, "egress": conditions, "ingress": conditions})
     before, reverse = books(host, direction), direction == "ingress"
     assert tcp_bits_per_s(host.subject, host.peer, seconds=1, reverse=reverse, ipv6=ipv6) > 50e6
     sender, receiver = (host.peer, host.subject) if reverse else (host.subject, host.peer)
@@ -80,8 +80,8 @@ def test_tcp_learns_the_mtu_and_carries_on(
     assert after.fragmented == before.fragmented
 
 
-def test_ipv4_without_df_is_cut_into_fragments_that_arrive_whole(host: Dressed) -> None:
-    host.wear({"mtu": MTU})
+def test_ipv4_without_df_is_cut_into_fragments_that_arrive_whole(host: AttachedHost) -> None:
+    host.put_on({"mtu": MTU})
     before = books(host, "egress").fragmented
     sent = flow(host.subject, host.peer, count=50, interval_s=0.002, size=1400)
     sent.sender.setsockopt(*PMTUDISC[False], PMTUDISC_DONT)
@@ -91,9 +91,9 @@ def test_ipv4_without_df_is_cut_into_fragments_that_arrive_whole(host: Dressed) 
 
 @families
 @pytest.mark.parametrize("direction", ["egress", "ingress"])
-def test_what_may_not_be_cut_is_answered(host: Dressed, ipv6: bool, direction: str) -> None:
+def test_what_may_not_be_cut_is_answered(host: AttachedHost, ipv6: bool, direction: str) -> None:
     """RFC 1191 section 3, RFC 4443 section 3.2: the sender is told the MTU, whoever it is."""
-    host.wear({"mtu": MTU})
+    host.put_on({"mtu": MTU})
     sender, receiver = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     address = receiver.ipv6 if ipv6 else receiver.ipv4
     largest = MTU - (48 if ipv6 else 28)
@@ -107,7 +107,7 @@ def test_what_may_not_be_cut_is_answered(host: Dressed, ipv6: bool, direction: s
 
 @pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
 def test_the_answer_says_the_mtu_and_quotes_the_packet(wire: Wire, family: int) -> None:
-    wire.wear({"mtu": MTU})
+    wire.put_on({"mtu": MTU})
     mark = marker()
     head = 28 if family == 4 else 48
     packet = ip(family, WORKLOAD_IP[family], PEER_IP[family], UDP, udp(5, 6, mark.ljust(1400 - head, b"x")))

@@ -27,7 +27,7 @@ def opening(protocol: str) -> int:
 def test_a_profile_lets_in_its_services(
     wire: Wire, family: int, profile: str, allowed: set[int], service: int, port: int
 ) -> None:
-    wire.wear({"security_profile": profile})
+    wire.put_on({"security_profile": profile})
     flow = Flow(wire, "tcp", family, workload_port=service, peer_port=port)
     before = wire.counters("ingress").dropped_profile.packets
     assert flow.gets(SYN) is (service in allowed)
@@ -39,7 +39,7 @@ def test_a_profile_lets_in_its_services(
 def test_a_restricted_workload_gets_the_replies_to_what_it_opened(
     wire: Wire, family: int, protocol: str, port: int
 ) -> None:
-    wire.wear({"security_profile": "restricted"})
+    wire.put_on({"security_profile": "restricted"})
     flow = Flow(wire, protocol, family, workload_port=port, peer_port=port)
     assert not flow.gets(SYN | ACK, reply=True), "a reply to nothing"
     assert flow.sends(opening(protocol))
@@ -49,7 +49,7 @@ def test_a_restricted_workload_gets_the_replies_to_what_it_opened(
 @families
 @pytest.mark.parametrize("protocol", ["udp", "icmp"])
 def test_a_restricted_workload_cannot_be_reached(wire: Wire, family: int, protocol: str, port: int) -> None:
-    wire.wear({"security_profile": "restricted"})
+    wire.put_on({"security_profile": "restricted"})
     assert not Flow(wire, protocol, family, workload_port=port, peer_port=port).gets()
 
 
@@ -58,7 +58,7 @@ def test_a_restricted_workload_cannot_be_reached(wire: Wire, family: int, protoc
 def test_what_no_rule_matches_meets_the_default_action(
     wire: Wire, family: int, protocol: str, port: int
 ) -> None:
-    wire.wear(DROP_ALL)
+    wire.put_on(DROP_ALL)
     before = wire.counters("egress").dropped_default.packets
     assert not Flow(wire, protocol, family, workload_port=port, peer_port=port).sends(opening(protocol))
     assert wire.counters("egress").dropped_default.packets == before + 1
@@ -70,7 +70,7 @@ def test_the_first_rule_that_matches_decides(wire: Wire, family: int) -> None:
         {"protocol": "udp", "port": 5001, "action": "drop"},
         {"protocol": "udp", "port": "5000-5010"},
     ]
-    wire.wear({**DROP_ALL, "filtering_rules": rules})
+    wire.put_on({**DROP_ALL, "filtering_rules": rules})
     before = wire.counters("egress").dropped_rule.packets
     verdicts = [
         Flow(wire, "udp", family, workload_port=9, peer_port=port).sends()
@@ -83,7 +83,7 @@ def test_the_first_rule_that_matches_decides(wire: Wire, family: int) -> None:
 @families
 def test_a_rule_of_one_direction_leaves_the_other_alone(wire: Wire, family: int, port: int) -> None:
     rule = {"protocol": "udp", "direction": "ingress", "action": "drop"}
-    wire.wear({"filtering_rules": [rule]})
+    wire.put_on({"filtering_rules": [rule]})
     assert not Flow(wire, "udp", family, workload_port=port, peer_port=1).gets()
     out = Flow(wire, "udp", family, workload_port=port, peer_port=2)
     assert out.sends()
@@ -104,13 +104,13 @@ def test_a_rule_of_one_direction_leaves_the_other_alone(wire: Wire, family: int,
 def test_a_prefix_is_that_of_the_one_opened_to(
     wire: Wire, prefix: str, family: int, matches: bool, port: int
 ) -> None:
-    wire.wear({"filtering_rules": [{"destination": prefix, "action": "drop"}]})
+    wire.put_on({"filtering_rules": [{"destination": prefix, "action": "drop"}]})
     flow = Flow(wire, "udp", family, workload_port=port, peer_port=port)
     assert flow.sends() is not matches
 
 
 def test_a_source_is_the_one_that_opened(wire: Wire, port: int) -> None:
-    wire.wear({"filtering_rules": [{"source": f"{WORKLOAD[4]}/32", "action": "drop"}]})
+    wire.put_on({"filtering_rules": [{"source": f"{WORKLOAD[4]}/32", "action": "drop"}]})
     flow = Flow(wire, "udp", 4, workload_port=port, peer_port=port)
     assert flow.gets(), "opened by the peer"
     assert flow.sends(), "a reply follows its flow, whatever its source"
@@ -119,14 +119,14 @@ def test_a_source_is_the_one_that_opened(wire: Wire, port: int) -> None:
 
 def test_a_rule_narrows_a_profile_and_never_widens_it(wire: Wire, port: int) -> None:
     rules = [{"protocol": "tcp", "port": 22, "action": "drop"}, {"protocol": "tcp", "port": 25}]
-    wire.wear({"security_profile": "restricted", "filtering_rules": rules})
+    wire.put_on({"security_profile": "restricted", "filtering_rules": rules})
     assert not Flow(wire, "tcp", 4, workload_port=22, peer_port=port).gets(SYN)
     assert not Flow(wire, "tcp", 4, workload_port=25, peer_port=port).gets(SYN)
 
 
 def test_the_hundred_and_twenty_eighth_rule_counts(wire: Wire) -> None:
     rules = [{"protocol": "udp", "port": 30000 + number} for number in range(127)]
-    wire.wear({"filtering_rules": [*rules, {"protocol": "udp", "port": 40000, "action": "drop"}]})
+    wire.put_on({"filtering_rules": [*rules, {"protocol": "udp", "port": 40000, "action": "drop"}]})
     assert not Flow(wire, "udp", 4, workload_port=9, peer_port=40000).sends()
     assert Flow(wire, "udp", 4, workload_port=9, peer_port=40001).sends()
 
@@ -138,23 +138,23 @@ def test_tightening_cuts_what_is_no_longer_allowed_and_loosening_mends_it(
 ) -> None:
     # A rule of no effect: connections are tracked only where something judges them.
     loose = {"filtering_rules": [{"protocol": "udp", "port": 1}]}
-    wire.wear(loose)
+    wire.put_on(loose)
     flow = Flow(wire, protocol, family, workload_port=25, peer_port=port)
     assert flow.gets(opening(protocol))
     assert flow.sends(SYN | ACK)
-    wire.wear({"security_profile": "restricted"})
+    wire.put_on({"security_profile": "restricted"})
     assert not flow.gets()
     assert not flow.sends(), "cut in both directions"
-    wire.wear(loose)
+    wire.put_on(loose)
     assert flow.gets()
     assert flow.sends()
 
 
 def test_keep_keeps_what_was_let_in(wire: Wire, port: int) -> None:
-    wire.wear({"filtering_rules": [{"protocol": "udp", "port": 1}]})
+    wire.put_on({"filtering_rules": [{"protocol": "udp", "port": 1}]})
     flow = Flow(wire, "tcp", 4, workload_port=25, peer_port=port)
     assert flow.gets(SYN)
-    wire.wear({"security_profile": "restricted", "established_flows": "keep"})
+    wire.put_on({"security_profile": "restricted", "established_flows": "keep"})
     assert flow.gets()
     assert flow.sends()
     assert not flow.gets(SYN), "a new connection is judged anew"
@@ -169,7 +169,7 @@ def test_a_connection_first_seen_in_its_middle(
     wire: Wire, workload_port: int, peer_port: int, passes: bool
 ) -> None:
     """Opened by the workload if it sends and its port is the higher one; else the peer's to be judged."""
-    wire.wear(
+    wire.put_on(
         {
             "security_profile": "restricted",
             "filtering_rules": [{"protocol": "tcp", "port": 22, "action": "drop"}],
@@ -179,7 +179,7 @@ def test_a_connection_first_seen_in_its_middle(
 
 
 def test_a_closed_connection_is_counted_once(wire: Wire, port: int) -> None:
-    wire.wear({"security_profile": "restricted"})
+    wire.put_on({"security_profile": "restricted"})
     flow = Flow(wire, "tcp", 4, workload_port=port, peer_port=80)
     before = wire.counters("egress")
     flow.sends(SYN)
@@ -193,7 +193,7 @@ def test_a_closed_connection_is_counted_once(wire: Wire, port: int) -> None:
 
 
 def test_a_syn_of_the_peer_does_not_ride_on_the_workloads_connection(wire: Wire, port: int) -> None:
-    wire.wear({"security_profile": "restricted"})
+    wire.put_on({"security_profile": "restricted"})
     flow = Flow(wire, "tcp", 4, workload_port=port, peer_port=80)
     assert flow.sends(SYN)
     assert flow.gets(SYN | ACK)
@@ -204,7 +204,7 @@ def test_a_syn_of_the_peer_does_not_ride_on_the_workloads_connection(wire: Wire,
 def test_flows_of_one_place_among_the_recent_are_told_apart(wire: Wire, port: int) -> None:
     """Bit 6 of a port has no part in the choice of the place (np_recent_place)."""
     other = port ^ 1 << 6
-    wire.wear({"filtering_rules": [{"protocol": "udp", "port": other, "action": "drop"}]})
+    wire.put_on({"filtering_rules": [{"protocol": "udp", "port": other, "action": "drop"}]})
     passes, drops = (Flow(wire, "udp", 4, workload_port=9, peer_port=number) for number in (port, other))
     assert [flow.sends() for _ in range(20) for flow in (passes, drops)] == [True, False] * 20
 
@@ -212,15 +212,15 @@ def test_flows_of_one_place_among_the_recent_are_told_apart(wire: Wire, port: in
 def test_a_recent_flow_is_judged_by_what_is_worn_now(wire: Wire, port: int) -> None:
     flow, cut = Flow(wire, "udp", 4, workload_port=9, peer_port=port), []
     for _ in range(20):
-        wire.wear({"security_profile": "restricted"})
+        wire.put_on({"security_profile": "restricted"})
         cut.append(flow.sends())
-        wire.wear(DROP_ALL)
+        wire.put_on(DROP_ALL)
         cut.append(flow.sends())
     assert cut == [True, False] * 20
 
 
 def test_other_protocols_are_followed_by_address(wire: Wire) -> None:
-    wire.wear({"security_profile": "restricted"})
+    wire.put_on({"security_profile": "restricted"})
     esp = 50
     out, back = marker(), marker()
     assert wire.gets(ip(4, PEER[4], WORKLOAD[4], esp, back), back) is None
@@ -229,7 +229,7 @@ def test_other_protocols_are_followed_by_address(wire: Wire) -> None:
 
 
 def test_a_packet_cut_short_is_malformed(wire: Wire) -> None:
-    wire.wear({"security_profile": "restricted"})
+    wire.put_on({"security_profile": "restricted"})
     before = wire.counters("egress").malformed.packets
     mark = marker()
     broken = bytearray(ip(4, WORKLOAD[4], PEER[4], TCP, tcp(1, 22, SYN, mark)))
@@ -240,7 +240,7 @@ def test_a_packet_cut_short_is_malformed(wire: Wire) -> None:
 
 @families
 def test_dhcp_passes_whatever_the_persona(wire: Wire, family: int) -> None:
-    wire.wear({"security_profile": "restricted", **DROP_ALL})
+    wire.put_on({"security_profile": "restricted", **DROP_ALL})
     client, server = (68, 67) if family == 4 else (546, 547)
     mark = marker()
     assert wire.sends(ip(family, WORKLOAD[family], PEER[family], 17, udp(client, server, mark)), mark)

@@ -57,7 +57,7 @@ def error(family: int, quoted: bytes, mark: bytes) -> bytes:
 @families
 @pytest.mark.parametrize("tags", [tag(7), tag(7) + tag(8)], ids=["one", "two"])
 def test_a_tagged_frame_is_judged_by_its_packet(wire: Wire, family: int, tags: bytes) -> None:
-    wire.wear(NO_PORT_9)
+    wire.put_on(NO_PORT_9)
     for port, passes in ((9, False), (10, True)):
         mark = marker()
         packet = ip(family, WORKLOAD[family], PEER[family], UDP, udp(5, port, mark))
@@ -67,7 +67,7 @@ def test_a_tagged_frame_is_judged_by_its_packet(wire: Wire, family: int, tags: b
 @pytest.mark.parametrize("tags", [b"", tag(7), tag(7) + tag(8)], ids=["none", "one", "two"])
 def test_tags_survive_the_engine(wire: Wire, tags: bytes) -> None:
     """A raw socket takes the outermost tag off what it gets; the others are in the bytes."""
-    wire.wear({"egress": {"latency": "1ms"}})
+    wire.put_on({"egress": {"latency": "1ms"}})
     mark = marker()
     packet = ipv4(WORKLOAD[4], PEER[4], UDP, udp(5, 6, mark))
     sent = wire.peer.mac + wire.workload.mac + tags + b"\x08\x00" + packet
@@ -79,7 +79,7 @@ def test_tags_survive_the_engine(wire: Wire, tags: bytes) -> None:
 
 @families
 def test_later_fragments_follow_the_first(wire: Wire, family: int) -> None:
-    wire.wear(NO_PORT_9)
+    wire.put_on(NO_PORT_9)
     for number, (port, passes) in enumerate(((9, False), (10, True)), start=100):
         first, later = marker(), marker()
         head = fragment(family, number, 0, True, udp(5, port, first).ljust(64, b"x"))
@@ -90,7 +90,7 @@ def test_later_fragments_follow_the_first(wire: Wire, family: int) -> None:
 
 @families
 def test_a_fragment_of_an_unknown_datagram_is_dropped_and_counted(wire: Wire, family: int) -> None:
-    wire.wear(NO_PORT_9)
+    wire.put_on(NO_PORT_9)
     before = wire.counters("egress").dropped_fragment.packets
     mark = marker()
     assert wire.sends(fragment(family, 777, 64, False, mark), mark) is None
@@ -99,13 +99,13 @@ def test_a_fragment_of_an_unknown_datagram_is_dropped_and_counted(wire: Wire, fa
 
 @families
 def test_a_fragment_passes_where_nothing_asks_for_ports(wire: Wire, family: int) -> None:
-    wire.wear({})
+    wire.put_on({})
     mark = marker()
     assert wire.sends(fragment(family, 778, 64, False, mark), mark)
 
 
 def test_extension_headers_are_stepped_over(wire: Wire) -> None:
-    wire.wear(NO_PORT_9)
+    wire.put_on(NO_PORT_9)
     for port, passes in ((9, False), (10, True)):
         mark = marker()
         inner = bytes([UDP, 0, 0, 0, 0, 0, 0, 0]) + udp(5, port, mark)
@@ -116,7 +116,7 @@ def test_extension_headers_are_stepped_over(wire: Wire) -> None:
 
 @families
 def test_an_error_about_a_flow_follows_it(wire: Wire, family: int, port: int) -> None:
-    wire.wear(RESTRICTED)
+    wire.put_on(RESTRICTED)
     mark = marker()
     sent = ip(family, WORKLOAD[family], PEER[family], UDP, udp(port, 33434, mark))
     answer = marker()
@@ -127,7 +127,7 @@ def test_an_error_about_a_flow_follows_it(wire: Wire, family: int, port: int) ->
 
 @families
 def test_an_error_about_somebody_elses_flow_is_dropped(wire: Wire, family: int, port: int) -> None:
-    wire.wear(RESTRICTED)
+    wire.put_on(RESTRICTED)
     mark, answer = marker(), marker()
     assert wire.sends(ip(family, WORKLOAD[family], PEER[family], UDP, udp(port, 33434, mark)), mark)
     other = ip(family, WORKLOAD[family], PEER[family], UDP, udp(port + 1, 33434, b""))
@@ -135,7 +135,7 @@ def test_an_error_about_somebody_elses_flow_is_dropped(wire: Wire, family: int, 
 
 
 def test_neighbour_discovery_passes_but_not_from_afar(wire: Wire) -> None:
-    wire.wear({**RESTRICTED, "default_action": "drop"})
+    wire.put_on({**RESTRICTED, "default_action": "drop"})
     for hop_limit, passes in ((255, True), (64, False)):
         mark = marker()
         advertisement = struct.pack("!BBHI", 136, 0, 0, 0) + packed(PEER[6]) + mark
@@ -144,7 +144,7 @@ def test_neighbour_discovery_passes_but_not_from_afar(wire: Wire) -> None:
 
 
 def test_addresses_are_resolved_under_the_strictest_persona(wire: Wire) -> None:
-    wire.wear(RESTRICTED)
+    wire.put_on(RESTRICTED)
     subject, peer = wire.host.subject, wire.host.peer
     for workload in (subject, peer):
         workload.namespace.run("ip", "neigh", "flush", "dev", "eth0")
@@ -155,7 +155,7 @@ def test_addresses_are_resolved_under_the_strictest_persona(wire: Wire) -> None:
 @families
 @pytest.mark.parametrize("detoured", [False, True], ids=["straight", "detoured"])
 def test_the_dscp_is_written_and_ecn_left_alone(wire: Wire, family: int, detoured: bool) -> None:
-    wire.wear({"dscp": 46, **({"egress": {"latency": "1ms"}} if detoured else {})})
+    wire.put_on({"dscp": 46, **({"egress": {"latency": "1ms"}} if detoured else {})})
     mark = marker()
     body = udp(5, 6, mark)
     ecn = 2
@@ -173,7 +173,7 @@ def test_the_dscp_is_written_and_ecn_left_alone(wire: Wire, family: int, detoure
 
 
 def test_the_dscp_is_written_into_what_the_workload_gets(wire: Wire) -> None:
-    wire.wear({"dscp": 10})
+    wire.put_on({"dscp": 10})
     mark = marker()
     got = wire.gets(ipv4(PEER[4], WORKLOAD[4], UDP, udp(5, 6, mark)), mark)
     assert got is not None
@@ -182,7 +182,7 @@ def test_the_dscp_is_written_into_what_the_workload_gets(wire: Wire) -> None:
 
 @families
 def test_a_packet_beyond_the_mtu_goes_to_the_engine(wire: Wire, family: int) -> None:
-    wire.wear({"mtu": 1280})
+    wire.put_on({"mtu": 1280})
     before = wire.counters("egress")
     head = 28 if family == 4 else 48
     for size in (1280, 1281):
@@ -194,7 +194,7 @@ def test_a_packet_beyond_the_mtu_goes_to_the_engine(wire: Wire, family: int) -> 
 
 
 def test_an_echo_of_the_peer_with_the_same_identifier_is_another_flow(wire: Wire, port: int) -> None:
-    wire.wear(RESTRICTED)
+    wire.put_on(RESTRICTED)
     assert Flow(wire, "icmp", 4, workload_port=port, peer_port=port).sends()
     mark = marker()
     request = ipv4(PEER[4], WORKLOAD[4], ICMP, echo(4, port, mark))

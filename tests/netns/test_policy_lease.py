@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from lab.dressed import Dressed
+from lab.attached_host import AttachedHost
 from tests.netns.wire import PEER, UDP, WORKLOAD, Wire, ipv4, marker, udp
 
 from netpersona import _engine
@@ -23,7 +23,7 @@ def sends(wire: Wire) -> bool:
 
 
 @pytest.fixture
-def without_engine(wire: Wire) -> Iterator[Dressed]:
+def without_engine(wire: Wire) -> Iterator[AttachedHost]:
     host = wire.host
     host.stop_engine()
     beat = host.datapath.engine().heartbeat_age_ns or 0
@@ -35,7 +35,7 @@ def without_engine(wire: Wire) -> Iterator[Dressed]:
 def test_a_lease_ends_by_itself(wire: Wire) -> None:
     before = wire.counters("egress").expired
     fallback = wire.host.install({})
-    generation = wire.wear(SHUT, expires_ns=_engine.now_ns() + 200_000_000, fallback_slot=fallback)
+    generation = wire.put_on(SHUT, expires_ns=_engine.now_ns() + 200_000_000, fallback_slot=fallback)
     assert not sends(wire)
     time.sleep(0.21)
     assert sends(wire)
@@ -45,32 +45,34 @@ def test_a_lease_ends_by_itself(wire: Wire) -> None:
 
 
 def test_a_lease_ends_in_nothing_where_no_fallback_is_named(wire: Wire) -> None:
-    wire.wear(SHUT, expires_ns=1)
+    wire.put_on(SHUT, expires_ns=1)
     assert sends(wire)
 
 
 def test_a_packet_proves_the_generation_it_was_decided_under(wire: Wire) -> None:
-    generation = wire.wear({})
+    generation = wire.put_on({})
     assert wire.counters("egress").generation != generation
     sends(wire)
     proof = wire.counters("egress")
     assert (proof.generation, proof.generation_packets) == (generation, 2)  # with the ARP frame behind
 
 
-def test_without_an_engine_packets_pass_without_conditions(wire: Wire, without_engine: Dressed) -> None:
-    wire.wear(DELAYED)
+def test_without_an_engine_packets_pass_without_conditions(wire: Wire, without_engine: AttachedHost) -> None:
+    wire.put_on(DELAYED)
     before = wire.counters("egress").bypassed.packets
     assert not without_engine.datapath.engine().alive
     assert sends(wire)
     assert wire.counters("egress").bypassed.packets == before + 2
 
 
-def test_without_an_engine_a_persona_that_fails_closed_drops(wire: Wire, without_engine: Dressed) -> None:
-    wire.wear({**DELAYED, "engine_failure": "closed"})
+def test_without_an_engine_a_persona_that_fails_closed_drops(
+    wire: Wire, without_engine: AttachedHost
+) -> None:
+    wire.put_on({**DELAYED, "engine_failure": "closed"})
     mark = marker()
     before = wire.counters("egress").dropped_engine.packets
     frame = wire.peer.mac + wire.workload.mac + b"\x08\x00"
     wire.workload.socket.send(frame + ipv4(WORKLOAD[4], PEER[4], UDP, udp(7, 8, mark)))
     assert wire.counters("egress").dropped_engine.packets == before + 1
-    without_engine.wear({})
+    without_engine.put_on({})
     assert sends(wire)

@@ -43,7 +43,7 @@ def probe(wire: Wire, direction: str, count: int = 50, length: int = 128) -> Out
 @directions
 @pytest.mark.parametrize("length", [128, 1400])
 def test_probes_come_back_whole_without_conditions(wire: Wire, direction: str, length: int) -> None:
-    wire.wear({"security_profile": "restricted", "default_action": "drop"})
+    wire.put_on({"security_profile": "restricted", "default_action": "drop"})
     outcome = probe(wire, direction, length=length)
     assert (outcome.copies, outcome.corrupted) == ([1] * 50, 0)
     assert median(outcome.delays_ns) < MS
@@ -51,7 +51,7 @@ def test_probes_come_back_whole_without_conditions(wire: Wire, direction: str, l
 
 @directions
 def test_probes_take_the_delay_of_their_direction_alone(wire: Wire, direction: str) -> None:
-    wire.wear({direction: {"latency": "20ms"}})
+    wire.put_on({direction: {"latency": "20ms"}})
     outcome = probe(wire, direction)
     assert outcome.copies == [1] * 50
     assert 20 * MS <= median(outcome.delays_ns) < 22 * MS
@@ -61,16 +61,16 @@ def test_probes_take_the_delay_of_their_direction_alone(wire: Wire, direction: s
 
 @directions
 def test_probes_are_lost_duplicated_and_corrupted(wire: Wire, direction: str) -> None:
-    wire.wear({direction: {"loss": "100%"}})
+    wire.put_on({direction: {"loss": "100%"}})
     assert probe(wire, direction).copies == [0] * 50
-    wire.wear({direction: {"duplicate": "100%"}})
+    wire.put_on({direction: {"duplicate": "100%"}})
     assert probe(wire, direction).copies == [2] * 50
-    wire.wear({direction: {"corrupt": "50%"}, "seed": 1})
+    wire.put_on({direction: {"corrupt": "50%"}, "seed": 1})
     assert 70 <= probe(wire, direction, count=200).corrupted <= 130
 
 
 def test_probes_do_not_leave(wire: Wire) -> None:
-    wire.wear({})
+    wire.put_on({})
     wire.peer.socket.settimeout(0.05)
     try:
         probe(wire, "egress", count=3)
@@ -89,7 +89,7 @@ def test_a_frame_of_their_type_from_a_workload_is_no_probe(
     wire: Wire, persona: dict[str, object], arrives: bool
 ) -> None:
     """Or any workload could write into the ring that everybody's verification is read from."""
-    wire.wear(persona)
+    wire.put_on(persona)
     captures = _engine.Probes(wire.host.datapath.pins)
     captures.read(0)
     mark = marker()
@@ -104,7 +104,7 @@ def prober_of(wire: Wire) -> tuple[Prober, int]:
 
 def test_more_probes_than_the_ring_holds_are_all_seen(wire: Wire) -> None:
     """10,000 in each direction, which were read only after the last was sent: a third was missed."""
-    wire.wear({"egress": {"latency": "20ms"}})
+    wire.put_on({"egress": {"latency": "20ms"}})
     prober, attachment = prober_of(wire)
     trains = [Train("egress", 15_000, 100_000), Train("ingress", 15_000, 100_000)]
     fates = prober(attachment, trains, settle_ns=300 * MS)
@@ -113,7 +113,7 @@ def test_more_probes_than_the_ring_holds_are_all_seen(wire: Wire) -> None:
 
 
 def test_probes_stop_when_told_to(wire: Wire) -> None:
-    wire.wear({})
+    wire.put_on({})
     prober, attachment = prober_of(wire)
     started = time.monotonic()
     fates = prober(
@@ -129,7 +129,7 @@ def test_probes_stop_when_told_to(wire: Wire) -> None:
 @directions
 @pytest.mark.parametrize("conditions", [{}, {"latency": "2ms", "duplicate": "50%", "loss": "30%"}])
 def test_probes_count_as_nobodys_traffic(wire: Wire, direction: str, conditions: dict[str, object]) -> None:
-    wire.wear({direction: conditions, "security_profile": "standard"})
+    wire.put_on({direction: conditions, "security_profile": "standard"})
     prober, attachment = prober_of(wire)
     before = wire.host.datapath.observe(attachment)
     probe(wire, direction)
@@ -151,7 +151,7 @@ def syn(port: int) -> bytes:
 
 def test_openings_are_judged_by_the_kernel_programs_and_go_nowhere(wire: Wire) -> None:
     queue = {"queue_id": 3, "filtering_rules": [{"protocol": "tcp", "port": 80}]}
-    wire.wear(
+    wire.put_on(
         {
             "security_profile": "standard",
             "filtering_rules": [{"protocol": "tcp", "port": 443, "action": "drop"}],
@@ -181,6 +181,6 @@ def test_openings_are_judged_by_the_kernel_programs_and_go_nowhere(wire: Wire) -
 
 
 def test_a_detached_interface_judges_nothing(wire: Wire) -> None:
-    wire.wear({})
+    wire.put_on({})
     prober, attachment = prober_of(wire)
     assert prober.verdicts(attachment + 1, [("egress", syn(22))]) == [None]

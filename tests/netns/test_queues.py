@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import PORT, flow
 from lab.traffic import Records, delays_ms, exchange, missing, reordered
 
@@ -23,8 +23,8 @@ VOICE, BULK = 0, 1  # number of a flow; its port is PORT + number
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Dressed]:
-    with dressed() as made:
+def host() -> Iterator[AttachedHost]:
+    with attached_host() as made:
         yield made
 
 
@@ -40,7 +40,7 @@ def queues(priorities: tuple[int, int]) -> list[dict[str, Any]]:
     ]
 
 
-def congest(host: Dressed, direction: str, *, ipv6: bool = False) -> list[Records]:
+def congest(host: AttachedHost, direction: str, *, ipv6: bool = False) -> list[Records]:
     """A thin flow beside one of twice the rate, for a second."""
     ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     return exchange(
@@ -51,7 +51,7 @@ def congest(host: Dressed, direction: str, *, ipv6: bool = False) -> list[Record
     )
 
 
-def lane(host: Dressed, direction: str) -> LaneStats:
+def lane(host: AttachedHost, direction: str) -> LaneStats:
     observed = host.datapath.observe(host.attachments[host.subject.host_interface])
     stats: LaneStats = getattr(observed, f"{direction}_lane")
     return stats
@@ -60,12 +60,12 @@ def lane(host: Dressed, direction: str) -> LaneStats:
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_the_higher_priority_does_not_wait_behind_the_lower(
-    host: Dressed, direction: str, ipv6: bool
+    host: AttachedHost, direction: str, ipv6: bool
 ) -> None:
     link = {"bandwidth": f"{RATE_MBIT}mbit", "burst": 3100}
     waits: dict[str, float] = {}
     for name, priorities in (("first", (7, 0)), ("last", (0, 7))):
-        host.wear({direction: link, "queue_configuration": queues(priorities)})
+        host.put_on({direction: link, "queue_configuration": queues(priorities)})
         before = lane(host, direction).dropped_queue
         voice, bulk = congest(host, direction, ipv6=ipv6)
         lost = missing(voice, 100) + missing(bulk, 2000)
@@ -81,8 +81,8 @@ def test_the_higher_priority_does_not_wait_behind_the_lower(
     assert waits["last"] > 5 * waits["first"]
 
 
-def test_a_queue_holds_its_length_and_no_more(host: Dressed) -> None:
-    host.wear({"egress": {"bandwidth": "100kbit", "burst": 3100}, "queue_configuration": queues((7, 0))})
+def test_a_queue_holds_its_length_and_no_more(host: AttachedHost) -> None:
+    host.put_on({"egress": {"bandwidth": "100kbit", "burst": 3100}, "queue_configuration": queues((7, 0))})
     before = lane(host, "egress")
     records = exchange(
         [flow(host.subject, host.peer, count=100, interval_s=0.05, burst=100, size=300, number=VOICE)],
@@ -94,8 +94,8 @@ def test_a_queue_holds_its_length_and_no_more(host: Dressed) -> None:
     assert missing(records, 100) == after.dropped_queue - before.dropped_queue
 
 
-def test_without_a_queue_the_links_own_length_counts(host: Dressed) -> None:
-    host.wear({"egress": {"bandwidth": "1mbit", "burst": 3100, "queue_length": 10}})
+def test_without_a_queue_the_links_own_length_counts(host: AttachedHost) -> None:
+    host.put_on({"egress": {"bandwidth": "1mbit", "burst": 3100, "queue_length": 10}})
     before = lane(host, "egress").dropped_queue
     records = exchange([flow(host.subject, host.peer, count=60, interval_s=0.05, burst=60, size=300)])[0]
     assert lane(host, "egress").dropped_queue - before == missing(records, 60)
@@ -103,9 +103,9 @@ def test_without_a_queue_the_links_own_length_counts(host: Dressed) -> None:
 
 
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
-def test_a_filtering_rule_of_a_queue_can_drop(host: Dressed, ipv6: bool) -> None:
+def test_a_filtering_rule_of_a_queue_can_drop(host: AttachedHost, ipv6: bool) -> None:
     rules = [{"protocol": "udp", "port": PORT + BULK, "action": "drop"}]
-    host.wear({"queue_configuration": [{"queue_id": 0, "filtering_rules": rules}]})
+    host.put_on({"queue_configuration": [{"queue_id": 0, "filtering_rules": rules}]})
     voice, bulk = exchange(
         [
             flow(host.subject, host.peer, count=20, interval_s=0.002, number=number, ipv6=ipv6)

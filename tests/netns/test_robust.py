@@ -121,7 +121,7 @@ def _silent_s(standing: Instance) -> float:
 def _is_replaced(standing: Instance, role: str, hanging: Process) -> None:
     assert not hanging.alive()
     assert standing.process(role)
-    assert standing.wear(LAG)["phase"] == "attached"
+    assert standing.put_on(LAG)["phase"] == "attached"
 
 
 def test_down_ends_what_hangs(standing: Instance, elsewhere: Lab, bare: list[str]) -> None:
@@ -212,8 +212,8 @@ def test_two_instances_live_in_two_namespaces(
     standing.add(elsewhere.workloads[0])
     persona.command("up")
     persona.add(network.workloads[0])
-    assert persona.wear(LAG)["phase"] == "attached"
-    assert standing.wear(LAG)["phase"] == "attached"
+    assert persona.put_on(LAG)["phase"] == "attached"
+    assert standing.put_on(LAG)["phase"] == "attached"
     persona.command("down")
     assert standing.status()["persona_id"] == "lag"
 
@@ -258,7 +258,7 @@ def test_a_damaged_store_is_said_and_not_overwritten(standing: Instance) -> None
 
 def test_garbage_for_a_journal_costs_nothing(standing: Instance, elsewhere: Lab) -> None:
     standing.add(elsewhere.workloads[0])
-    generation = standing.wear(LAG)["generation"]
+    generation = standing.put_on(LAG)["generation"]
     standing.kill("agent")
     (standing.state_dir / "agent" / "journal.json").write_bytes(os.urandom(4096))
     standing.command("up")

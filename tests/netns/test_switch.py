@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from lab.dressed import Dressed, dressed
+from lab.attached_host import AttachedHost, attached_host
 from lab.measure import flow
-from lab.stress import ROTATION, flip, judge
+from lab.stress import ROTATION, flip, verdict_of
 from lab.traffic import start
 
 pytestmark = pytest.mark.netns
@@ -17,12 +17,12 @@ PACKETS = 100_000
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Dressed]:
-    with dressed() as made:
+def host() -> Iterator[AttachedHost]:
+    with attached_host() as made:
         yield made
 
 
-def test_ten_thousand_switches_tear_lose_and_reorder_nothing(host: Dressed) -> None:
+def test_ten_thousand_switches_tear_lose_and_reorder_nothing(host: AttachedHost) -> None:
     count, interval_s, burst = PACKETS // 4, 0.001, 2
     slots = [host.install(persona) for persona, _ in ROTATION]
     attachment = host.attachments[host.subject.host_interface]
@@ -37,7 +37,7 @@ def test_ten_thousand_switches_tear_lose_and_reorder_nothing(host: Dressed) -> N
     )
     flip(host.datapath, attachment, slots, SWITCHES, during_s=count / burst * interval_s)
     for records in load.collect():
-        verdict = judge(records, count, [marks for _, marks in ROTATION])
+        verdict = verdict_of(records, count, [marks for _, marks in ROTATION])
         assert verdict.holds, verdict
         assert set(verdict.seen) == {marks.dscp for _, marks in ROTATION}, verdict
         assert min(verdict.seen.values()) > count / 20, "each persona was worn for its share of the packets"

@@ -63,7 +63,7 @@ def test_enforcement_goes_on_until_down_and_again_from_up(
     persona.command("up")
     subject, peer = network.workloads[:2]
     persona.add(subject)
-    persona.wear({"persona_id": "lag", "egress": {"latency": f"{LAG_MS}ms"}})
+    persona.put_on({"persona_id": "lag", "egress": {"latency": f"{LAG_MS}ms"}})
     log = tmp_path / "ping"
     with pinging(subject, peer.ipv4, log):
         eventually(lambda: len(lagging(log)) > 20)

@@ -52,27 +52,27 @@ CONDITIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_each_condition_is_verified_in_both_directions(product: Instance, name: str) -> None:
     conditions, quantities = CONDITIONS[name]
-    product.wear({"persona_id": name, "seed": 3, "egress": conditions, "ingress": conditions})
+    product.put_on({"persona_id": name, "seed": 3, "egress": conditions, "ingress": conditions})
     verdicts = verify(product)
     for direction in ("egress", "ingress"):
         assert {verdicts[(direction, quantity)] for quantity in quantities} == {"yes"}, verdicts
 
 
 def test_nothing_and_everything_lost_hold(product: Instance) -> None:
-    product.wear({"persona_id": "half", "egress": {"loss": "100%"}})
+    product.put_on({"persona_id": "half", "egress": {"loss": "100%"}})
     verdicts = verify(product)
     assert verdicts["egress", "loss"] == verdicts["ingress", "loss"] == "yes"
     assert ("egress", "delay") not in verdicts
 
 
 def test_few_probes_are_no_success(product: Instance) -> None:
-    product.wear({"persona_id": "rare", "egress": {"loss": "1%"}})
+    product.put_on({"persona_id": "rare", "egress": {"loss": "1%"}})
     assert verify(product, "--probes", "30", code=1)["egress", "loss"] in ("too few", "no")
 
 
 def test_a_firewall_is_verified_statement_by_statement(product: Instance) -> None:
     rule = {"protocol": "tcp", "port": 25, "action": "drop"}
-    product.wear({"persona_id": "shut", "security_profile": "restricted", "filtering_rules": [rule]})
+    product.put_on({"persona_id": "shut", "security_profile": "restricted", "filtering_rules": [rule]})
     verdicts = verify(product)
     assert {verdict for (_, what), verdict in verdicts.items() if ":" in what or "," in what} == {"yes", None}
     assert verdicts["ingress", "profile restricted: anything else"] == "yes"
@@ -82,7 +82,7 @@ def test_a_firewall_is_verified_statement_by_statement(product: Instance) -> Non
 
 def test_what_is_not_done_does_not_hold(product: Instance) -> None:
     """The engine is dead and the persona fails open: the delay is asked for and not there."""
-    product.wear({"persona_id": "lag", "egress": {"latency": "12ms"}})
+    product.put_on({"persona_id": "lag", "egress": {"latency": "12ms"}})
     assert verify(product)[("egress", "delay")] == "yes"
     product.kill("engine")
     time.sleep(0.2)
@@ -95,7 +95,7 @@ def test_what_is_not_done_does_not_hold(product: Instance) -> None:
 
 def test_a_cancelled_verification_ends_at_the_agent(product: Instance) -> None:
     """The next one of the host does not wait for its hundred seconds."""
-    product.wear({"persona_id": "plain"})
+    product.put_on({"persona_id": "plain"})
     long = {"probes": 100_000, "interval": "10ms", "at_most": "100s"}
     path = "/v1/workloads/web/verifications"
     first = product.request("POST", path, long)["verification_id"]

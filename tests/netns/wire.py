@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from lab.dressed import Dressed
+from lab.attached_host import AttachedHost
 from lab.namespaces import Workload
 
 from netpersona.datapath import Counters
@@ -121,12 +121,12 @@ class Tap:
 class Wire:
     """Both ends, and the data path between them."""
 
-    host: Dressed
+    host: AttachedHost
     workload: Tap
     peer: Tap
 
-    def wear(self, persona: Mapping[str, Any], **lease: int) -> int:
-        return self.host.wear(persona, None, **lease)
+    def put_on(self, persona: Mapping[str, Any], **lease: int) -> int:
+        return self.host.put_on(persona, None, **lease)
 
     def counters(self, direction: str) -> Counters:
         observed = self.host.datapath.observe(self.host.attachments[self.host.subject.host_interface])

@@ -92,7 +92,7 @@ def add(
     with connect(settings_of(ctx)) as api:
         workload = poll(api, _created(api, name, wanted), is_seen, seconds(wait))
     emit(view_of(WORKLOAD, [workload], single=True), output)
-    _judge(workload)
+    _check(workload)
 
 
 def _kind(named: Mapping[str, str | None]) -> Kind:
@@ -131,7 +131,7 @@ def _created(api: Client, name: str, wanted: WorkloadSpec) -> Workload:
         return existing
 
 
-def _judge(workload: Workload) -> None:
+def _check(workload: Workload) -> None:
     status = workload.state.status
     if status is None:
         warn("no agent has looked at it yet; see `netpersona status`")

@@ -12,7 +12,7 @@ from netpersona.datapath import NOTHING
 from netpersona.datapath.programs.plan import Attach, Bind
 
 
-def test_a_wanted_workload_is_attached_and_dressed(host: Host) -> None:
+def test_a_wanted_workload_is_attached_and_wears_its_persona(host: Host) -> None:
     agent = host.run(wanting(workload("web", "slow", 5)))
     state = agent.states["web"]
     assert (state.phase, state.applied_sequence) == ("attached", 5)

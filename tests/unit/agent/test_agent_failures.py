@@ -112,7 +112,7 @@ def test_a_workload_that_came_during_a_pass_is_no_orphan(host: Host) -> None:
     host.run(steps)
 
 
-def test_a_lost_look_up_keeps_what_is_attached_and_dresses_it(host: Host) -> None:
+def test_a_lost_look_up_keeps_what_is_attached_and_assigns_it(host: Host) -> None:
     """While a container runtime is away, what it runs goes on and can be given another persona."""
 
     async def steps(agent: Agent) -> None:

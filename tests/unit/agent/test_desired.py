@@ -34,7 +34,7 @@ def test_reads_an_assignment_with_expiry_and_fallback() -> None:
     assert assignment.fallback.persona_id == "fast"
 
 
-def test_the_order_of_keys_does_not_make_another_dress() -> None:
+def test_the_order_of_keys_does_not_make_another_persona() -> None:
     turned = document()
     turned["assignment"]["persona"] = {"egress": {"latency": "10ms"}, "mtu": 1400}
     one, other = parse_workload(document()).assignment, parse_workload(turned).assignment

@@ -37,7 +37,7 @@ fn an_engine_that_leaves_keeps_the_times_of_a_persona_that_fails_closed() {
         install(memory, DELAYED, |c| c.link[0].delay.constant_ns = delay);
         memory.fail_closed(DELAYED.into());
         let (generation, slot) = (2, DELAYED.into());
-        memory.wear(3, Word { generation, slot });
+        memory.bind(3, Word { generation, slot });
         bench.send_plain(DELAYED, 1);
         bench.turn_at(START);
         let (written, end) = leave_at(&mut bench, START + MS);

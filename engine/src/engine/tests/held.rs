@@ -12,7 +12,7 @@ fn a_switch_that_no_packet_shows_acts_on_what_is_held() {
         bench.send_plain(DELAYED, 1);
         assert!(bench.turn_at(START).is_empty());
         let (generation, slot) = (2 * u32::from(slot), slot.into());
-        bench.engine.memory.wear(3, Word { generation, slot });
+        bench.engine.memory.bind(3, Word { generation, slot });
         assert_eq!(bench.turn_at(START + 20 * MS).len(), left);
         bench.turn_at(START + 40 * MS);
         assert_eq!(bench.settled(), 1);

@@ -73,14 +73,14 @@ def _policy(persona: Persona) -> layout.Policy:
 
 def _flags(persona: Persona) -> int:
     profile = openings(persona.security_profile) is not None
-    judged = profile or bool(persona.rules) or persona.default_action == "drop"
+    filtered = profile or bool(persona.rules) or persona.default_action == "drop"
     wanted = {
         layout.POLICY_CONDITIONS_EGRESS: persona.egress.acts,
         layout.POLICY_CONDITIONS_INGRESS: persona.ingress.acts,
         layout.POLICY_FAIL_CLOSED: persona.engine_failure == "closed",
         layout.POLICY_KEEP_FLOWS: persona.established_flows == "keep",
         layout.POLICY_PROFILE: profile,
-        layout.POLICY_TRACK: judged,
+        layout.POLICY_TRACK: filtered,
     }
     return sum(flag for flag, holds in wanted.items() if holds)
 

@@ -18,7 +18,7 @@ from netpersona.kinds.persona import compile_persona, from_mapping
 
 
 @dataclass
-class Dressed:
+class AttachedHost:
     """A lab, its data path and its engine process."""
 
     lab: Lab
@@ -45,7 +45,7 @@ class Dressed:
         """Compile the persona into a slot."""
         return self.datapath.install(compile_persona(from_mapping({"persona_id": "lab", **persona})))
 
-    def wear(self, persona: Mapping[str, Any], workload: Workload | None = None, **lease: int) -> int:
+    def put_on(self, persona: Mapping[str, Any], workload: Workload | None = None, **lease: int) -> int:
         """Compile, install and switch; the generation."""
         interface = (workload or self.subject).host_interface
         return self.datapath.switch(self.attachments[interface], self.install(persona), **lease)
@@ -68,7 +68,7 @@ def _engine(built: Lab, run_dir: Path, *options: str) -> subprocess.Popen[bytes]
 
 
 @contextmanager
-def dressed(workloads: int = 2) -> Iterator[Dressed]:
+def attached_host(workloads: int = 2) -> Iterator[AttachedHost]:
     """A lab with the data path loaded, its engine running and its first workload attached.
 
     The calling thread is inside the lab's host for the length of the block.
@@ -81,7 +81,7 @@ def dressed(workloads: int = 2) -> Iterator[Dressed]:
         settle_neighbours(built.workloads)
         run_dir = Path(directory)
         datapath = KernelDatapath.open(run_dir)
-        made = Dressed(built, datapath, run_dir, _engine(built, run_dir))
+        made = AttachedHost(built, datapath, run_dir, _engine(built, run_dir))
         try:
             made.attach(made.subject)
             wait_until(lambda: datapath.engine().alive, timeout_s=10, what="the engine's heartbeat")
