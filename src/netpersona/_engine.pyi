@@ -116,6 +116,9 @@ class Kernel:
     def attached(self) -> list[tuple[int, int, int, str | None]]:
         """(ifindex, attachment, facing, name or None once it is gone) of all, by attachment."""
 
+    def places(self) -> list[tuple[int, int, int]]:
+        """(ifindex, attachment, facing) of all, by attachment; asks the kernel nothing."""
+
     def find(self, ifindex: int) -> tuple[int, int] | None:
         """(attachment, facing) of an interface."""
 

@@ -257,6 +257,11 @@ impl Kernel {
         })
     }
 
+    /// (ifindex, attachment, facing) of all, by attachment; asks the kernel nothing.
+    fn places(&self) -> Vec<(u32, usize, u32)> {
+        self.numbers.attached().collect()
+    }
+
     /// (attachment, facing) of an interface.
     fn find(&self, ifindex: u32) -> Option<(usize, u32)> {
         let mut all = self.numbers.attached();

@@ -16,7 +16,7 @@ from netpersona.datapath.programs.plan import (
     ProgramsChange,
     plan,
 )
-from netpersona.datapath.types import Attached, Capabilities, Facing
+from netpersona.datapath.types import Capabilities, Facing
 from netpersona.kinds.persona import CompiledPersona
 
 
@@ -28,7 +28,7 @@ class ProgramsDriver:
 
     def __init__(self, kernel: KernelDatapath) -> None:
         self._kernel = kernel
-        self._known: dict[int, tuple[tuple[Attached, int, bool], Applied]] = {}
+        self._known: dict[int, tuple[tuple[int, Facing, int, bool], Applied]] = {}
 
     def probe(self) -> Capabilities:
         return self._kernel.probe()
@@ -44,12 +44,12 @@ class ProgramsDriver:
         """Reads bindings whose generation is another than when they were read last, and those with an end."""
         generations = self._kernel.generations()  # before the bindings: a store in between is seen next time
         known, self._known = self._known, {}
-        for entry in self._kernel.attached():
-            key = (entry, generations[entry.attachment], self._kernel.is_whole(entry.ifindex))
-            before = known.get(entry.ifindex)
+        for ifindex, attachment, facing in self._kernel.places():
+            key = (attachment, facing, generations[attachment], self._kernel.is_whole(ifindex))
+            before = known.get(ifindex)
             if before is None or before[0] != key or before[1].expires_ns:
-                before = (key, self._applied(entry.ifindex, entry.attachment, entry.facing, now_ns))
-            self._known[entry.ifindex] = before
+                before = (key, self._applied(ifindex, attachment, facing, now_ns))
+            self._known[ifindex] = before
         return {ifindex: applied for ifindex, (_, applied) in self._known.items()}
 
     def plan(self, current: Mapping[int, Applied], wanted: Wanted) -> Sequence[ProgramsChange]:

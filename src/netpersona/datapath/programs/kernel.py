@@ -157,6 +157,10 @@ class KernelDatapath:
             for ifindex, number, facing, name in self._open.attached()
         ]
 
+    def places(self) -> list[tuple[int, int, Facing]]:
+        """Interface, attachment and facing of all that `attached` names, without asking for a name."""
+        return [(ifindex, number, _FACINGS[facing]) for ifindex, number, facing in self._open.places()]
+
     def vanished(self) -> set[int]:
         """Interfaces of attachments that are gone."""
         return {ifindex for ifindex, _, _, name in self._open.attached() if name is None}
