@@ -35,7 +35,7 @@ from lab.rest import rest_rows
 from lab.rows import Figure
 from lab.shapes import shape_figures
 from lab.stress import ROTATION, flip, verdict_of
-from lab.throughput import throughput_figures
+from lab.throughput import throughput_rows
 from lab.traffic import Records, delays_ms, exchange, start
 
 PR_SET_TIMERSLACK = 29  # linux/prctl.h
@@ -133,9 +133,9 @@ PARTS: list[tuple[str, Callable[[AttachedHost], Iterator[Figure]]]] = [
     ("shapes", shape_figures),
     ("policy", policy_cost),
     ("packets", packet_figures),
-    ("throughput", throughput_figures),
 ]
 WHOLE: list[tuple[str, Callable[[], Iterator[Figure]]]] = [
+    ("throughput", throughput_rows),
     ("rest", rest_rows),
     ("crowd", crowd_rows),
     ("listing", listing_rows),

@@ -47,9 +47,9 @@ def flow(
 
 
 @contextmanager
-def iperf3_server(workload: Workload) -> Iterator[None]:
+def iperf3_server(workload: Workload, port: int = 5201) -> Iterator[None]:
     """An iperf3 server inside ``workload``."""
-    command = workload.namespace.command("iperf3", "--server", "--forceflush")
+    command = workload.namespace.command("iperf3", "--server", "--forceflush", "--port", str(port))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -120,15 +120,6 @@ def _send_until_closed(source: socket.socket) -> None:
     with suppress(ConnectionError):
         while True:
             source.sendall(chunk)
-
-
-def tcp_goodput(
-    client: Workload, server: Workload, *, seconds: float, omit: int, flows: int
-) -> tuple[float, int]:
-    """Bits a second of all flows together as iperf3's receiver saw them, and segments sent again."""
-    options = ["--time", f"{seconds:g}", "--omit", str(omit), "--parallel", str(flows)]
-    end = _iperf3(client, server, server.ipv4, options, seconds + omit)["end"]
-    return float(end["sum_received"]["bits_per_second"]), int(end["sum_sent"]["retransmits"])
 
 
 def _iperf3(
