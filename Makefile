@@ -1,11 +1,12 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test check lint test-rust test-python test-netns bench soak docs layout lock fmt clean
+.PHONY: help setup build demo test check lint test-rust test-python test-netns test-vm bench soak docs layout lock fmt clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := build/stamp
+VM_TOO := tests/netns/test_attach.py # holds tests that run in the virtual machine, too
 ENGINE_SOURCES := Cargo.toml Cargo.lock pyproject.toml \
 	$(shell find engine bpf -path '*/fuzz' -prune -o \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name 'Cargo.toml' \) -print)
 
@@ -17,6 +18,10 @@ setup: $(STAMP)/venv ## install what is missing: Debian packages, Python environ
 $(STAMP)/system: scripts/setup-system
 	@mkdir -p $(@D)
 	scripts/setup-system
+	@touch $@
+
+$(STAMP)/kernel: $(STAMP)/system scripts/fetch-kernel
+	scripts/fetch-kernel build/vm
 	@touch $@
 
 $(STAMP)/venv: $(STAMP)/system requirements/dev.txt
@@ -34,7 +39,7 @@ $(STAMP)/engine: $(STAMP)/venv $(ENGINE_SOURCES)
 demo: build     ## the main job, on real traffic, in namespaces of its own
 	$(BIN)/python -m lab.demo
 
-test: build check test-rust test-python test-netns ## every check
+test: build check test-rust test-python test-netns test-vm ## every check
 
 check: lint
 lint: $(STAMP)/venv ## format, lint, types, layers
@@ -53,6 +58,11 @@ test-python: build ## unit, property and API tests
 
 test-netns: build ## real namespaces, real eBPF; needs root
 	$(BIN)/pytest -q tests/netns
+
+test-vm: build $(STAMP)/kernel ## the kernel of Debian 12 in QEMU, without the network: clsact, real drivers of NICs
+	$(BIN)/python -m compileall -q src lab tests
+	$(BIN)/python -m lab.vm --timeout 540 env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
+		$(BIN)/pytest -q -p no:cacheprovider -m vm --durations=5 tests/vm $(VM_TOO)
 
 bench: build    ## the table of figures, with bounds and peers; writes bench.json
 	$(BIN)/python -m lab.bench --json bench.json

@@ -58,7 +58,10 @@ class AttachedHost:
         before = self.datapath.engine().started_ns  # the one before may still look alive
         self.engine = _engine(self.lab, self.run_dir, *options)
         wait_until(
-            lambda: self.datapath.engine().started_ns != before, timeout_s=10, what="the engine's heartbeat"
+            lambda: self.datapath.engine().started_ns != before,
+            timeout_s=60,
+            every_s=0.02,
+            what="the engine's heartbeat",
         )
 
 
@@ -84,7 +87,9 @@ def attached_host(workloads: int = 2) -> Iterator[AttachedHost]:
         made = AttachedHost(built, datapath, run_dir, _engine(built, run_dir))
         try:
             made.attach(made.subject)
-            wait_until(lambda: datapath.engine().alive, timeout_s=10, what="the engine's heartbeat")
+            wait_until(
+                lambda: datapath.engine().alive, timeout_s=60, every_s=0.02, what="the engine's heartbeat"
+            )
             yield made
         finally:
             made.stop_engine()

@@ -31,7 +31,9 @@ from netpersona.kinds.persona import CompiledPersona, compile_persona, from_mapp
 
 pytestmark = pytest.mark.netns
 
-mechanisms = pytest.mark.parametrize("tcx", [True, False], ids=["tcx", "clsact"])
+mechanisms = pytest.mark.parametrize(
+    "tcx", [pytest.param(True, id="tcx"), pytest.param(False, id="clsact", marks=pytest.mark.vm)]
+)
 
 
 def compiled(**persona: object) -> CompiledPersona:
