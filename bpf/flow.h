@@ -191,14 +191,65 @@ static __always_inline void np_create_flow(struct np_view *view, const struct np
 		view->counters->flows_created++;
 }
 
+/* How long after tracking began a TCP flow may show that it was there before. */
+#define NP_ADOPTION (60 * NP_SECOND)
+
+struct np_tracking {
+	__u64 since; /* first packet that was tracked after ones that were not; 0: none is */
+	__u32 life;  /* of the attachment that `since` is about; before it nothing was tracked */
+	__u32 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NP_MAX_ATTACHMENTS);
+	__type(key, __u32);
+	__type(value, struct np_tracking);
+} tracking SEC(".maps");
+
+static __always_inline void np_note_untracked(const struct np_view *view)
+{
+	struct np_tracking *state = bpf_map_lookup_elem(&tracking, &view->attachment);
+
+	if (state && state->since && !view->probe)
+		WRITE_ONCE(state->since, 0);
+}
+
+static __always_inline int np_tracking_is_new(const struct np_view *view)
+{
+	struct np_tracking *state = bpf_map_lookup_elem(&tracking, &view->attachment);
+
+	if (!state)
+		return 0;
+	if (!state->since || state->life != view->life) {
+		state->life = view->life;
+		state->since = view->now;
+	}
+	return view->now - state->since < NP_ADOPTION;
+}
+
+/* With established_flows: keep, a flow from before anything was tracked stays. Its packets are let through
+ * without a record; one is made when the workload sends, because to a flow that it is not in it answers
+ * with a reset, and SYNs are judged. */
+static __always_inline __u32 np_adopt(const struct np_view *view, const struct np_packet *packet,
+				      __u32 verdict, int is_new)
+{
+	if (!is_new || !(view->policy->flags & NP_POLICY_KEEP_FLOWS) ||
+	    packet->protocol != IPPROTO_TCP || packet->tcp_flags & (NP_TCP_SYN | NP_TCP_RST))
+		return verdict;
+	return np_verdict(NP_PASSED, verdict >> 8);
+}
+
 /* Out of line, like all that a packet of a known flow does not need. */
 static __noinline __u32 np_filter_first(struct np_view *view, const struct np_flow_key *key,
 				       const struct np_packet *packet)
 {
 	__u32 origin = np_opener(packet, view->direction);
-	__u32 verdict = np_filter(view, packet, view->direction, origin);
+	__u32 allowed = np_filter(view, packet, view->direction, origin);
+	__u32 verdict = np_adopt(view, packet, allowed, np_tracking_is_new(view));
 
-	if ((verdict & 255) == NP_PASSED && np_may_open(packet))
+	if ((verdict & 255) == NP_PASSED && np_may_open(packet) &&
+	    (verdict == allowed || view->direction == NP_EGRESS))
 		np_create_flow(view, key, packet, origin, verdict);
 	return verdict;
 }

@@ -32,6 +32,7 @@
 #define NP_HINTS_VERSION 1         /* from here on: only found again faster */
 #define NP_TICKS_VERSION 1
 #define NP_RECENT_FLOWS_VERSION 1
+#define NP_TRACKING_VERSION 1
 
 /* Documented bounds. Index 0 is never used for an attachment; slot 0 is the
  * null persona (everything passes, nothing is counted against a rule). */

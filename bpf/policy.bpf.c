@@ -53,8 +53,10 @@ static __always_inline __u32 np_decide(struct __sk_buff *skb, struct np_view *vi
 	int parsed = np_parse_ethernet(skb, packet);
 	__u32 verdict;
 
-	if (np_lets_everything_pass(view->policy))
+	if (np_lets_everything_pass(view->policy)) {
+		np_note_untracked(view);
 		return NP_VERDICT_PASS;
+	}
 	if (packet->ethertype == ETH_P_ARP || view->probe)
 		return NP_VERDICT_PASS;
 	if (parsed == NP_NOT_IP)
@@ -170,8 +172,10 @@ static __always_inline int np_first_pass(struct __sk_buff *skb, struct np_view *
 	struct np_packet packet = {};
 	__u32 verdict;
 
-	if (!view->policy)
+	if (!view->policy) {
+		np_note_untracked(view);
 		return np_straight(skb, view, NP_QUEUE_DEFAULT, skb->priority & 7);
+	}
 	verdict = np_decide(skb, view, &packet);
 	return np_apply(skb, view, &packet, verdict);
 }

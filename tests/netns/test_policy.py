@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
+from tests.netns.maps import element
 from tests.netns.wire import ACK, FIN, PEER, RST, SYN, TCP, WORKLOAD, Flow, Wire, ip, marker, tcp, udp
+
+from netpersona.datapath.programs.kernel import map_pin
 
 pytestmark = pytest.mark.netns
 
@@ -158,6 +162,53 @@ def test_keep_keeps_what_was_let_in(wire: Wire, port: int) -> None:
     assert flow.gets()
     assert flow.sends()
     assert not flow.gets(SYN), "a new connection is judged anew"
+
+
+KEEPING = {"security_profile": "restricted", "established_flows": "keep"}
+
+
+@families
+def test_keep_keeps_what_was_there_before_anything_was_tracked(wire: Wire, family: int, port: int) -> None:
+    wire.wear({})
+    served, refused = (
+        Flow(wire, "tcp", family, workload_port=number, peer_port=port) for number in (25, 26)
+    )
+    assert served.gets()
+    wire.wear(KEEPING)
+    assert served.gets()
+    assert not served.gets(SYN), "nothing is opened by it"
+    assert served.sends(), "the workload is in it"
+    _end_adoption(wire)
+    assert served.gets()
+    assert served.sends()
+    assert not refused.gets(), "too late to have been there before"
+    assert not refused.sends()
+
+
+def test_a_reset_does_not_show_that_the_workload_is_in_a_flow(wire: Wire, port: int) -> None:
+    wire.wear({})
+    flow = Flow(wire, "tcp", 4, workload_port=25, peer_port=port)
+    assert flow.sends()
+    wire.wear(KEEPING)
+    assert flow.gets()
+    flow.sends(RST)
+    _end_adoption(wire)
+    assert not flow.gets()
+
+
+def test_nothing_is_adopted_where_all_was_tracked_before(wire: Wire, port: int) -> None:
+    wire.wear(KEEPING)
+    assert not Flow(wire, "tcp", 4, workload_port=25, peer_port=port).gets(SYN)
+    _end_adoption(wire)
+    wire.wear({**KEEPING, "qos_priority": 7})
+    assert not Flow(wire, "tcp", 4, workload_port=25, peer_port=port).gets()
+
+
+def _end_adoption(wire: Wire) -> None:
+    """As if tracking had begun when the machine did (struct np_tracking)."""
+    attachment = wire.host.attachments[wire.host.subject.host_interface]
+    with element(map_pin(wire.host.run_dir, "tracking"), attachment, 16) as tracking:
+        struct.pack_into("Q", tracking, 0, 1)
 
 
 @pytest.mark.parametrize(

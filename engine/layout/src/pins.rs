@@ -14,7 +14,7 @@ pub enum Holds {
 }
 
 /// Every map of the kernel programs, with the version of its layout in this build.
-pub const MAPS: [(&str, u32, Holds); 16] = [
+pub const MAPS: [(&str, u32, Holds); 17] = [
     ("bindings", layout::BINDINGS_VERSION, Holds::State),
     ("lanes", layout::LANES_VERSION, Holds::State),
     ("engine_state", layout::ENGINE_STATE_VERSION, Holds::State),
@@ -31,6 +31,7 @@ pub const MAPS: [(&str, u32, Holds); 16] = [
     ("hints", layout::HINTS_VERSION, Holds::Counts),
     ("ticks", layout::TICKS_VERSION, Holds::Counts),
     ("recent_flows", layout::RECENT_FLOWS_VERSION, Holds::Counts),
+    ("tracking", layout::TRACKING_VERSION, Holds::Counts),
 ];
 
 #[derive(Debug, Clone)]
