@@ -1,4 +1,4 @@
-"""A SYN flood from one interface, bounded in time and rate: `python -m lab.flood INTERFACE MAC ADDRESS PORT ...`.
+"""A SYN flood from one interface, bounded in time and rate: `python -m lab.flood --help`.
 
 Sources are invented and seeded (198.18.0.0/15, for such tests by RFC 2544). Behind its TCP header each packet
 carries when it was sent, CLOCK_MONOTONIC nanoseconds.
@@ -53,7 +53,7 @@ def _syn(address: str, port: int, chance: random.Random) -> bytes:
 
 def _checksum(data: bytes) -> int:
     """RFC 1071."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import socket
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -77,49 +76,65 @@ def tcp_bits_per_s(
     return float(report["end"]["sum_received"]["bits_per_second"])
 
 
-def tcp_rates(
-    sender: Workload,
-    receiver: Workload,
-    *,
-    windows: int,
-    window_s: float = 0.5,
-    omit_s: float = 1.5,
-    ipv6: bool = False,
-) -> list[float]:
-    """Bits a second of payload that one TCP flow brought to its receiver, window by window.
+class TcpFlow:
+    """A TCP flow that is going on: one thread sends without end, another takes what comes.
 
     It is reno's, which fills the queue before the bottleneck. Cubic ends slow start where delay grows
     (HyStart): with 3 ms of packets waiting, each pause of the machine's is a loss of rate.
     """
+
+    def __init__(self, source: socket.socket, sink: socket.socket) -> None:
+        source.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+        self._source, self._sink = source, sink
+        self._times, self._octets = [time.monotonic()], [0]
+
+    def rates(self, windows: int, window_s: float = 0.5) -> list[float]:
+        """Bits a second of payload that came to the receiver, window by window from now on."""
+        begin = time.monotonic()
+        edges = begin + np.arange(windows + 1) * window_s
+        time.sleep(windows * window_s)
+        octets = np.interp(edges, self._times.copy(), self._octets.copy())
+        rates: list[float] = (np.diff(octets) * 8 / window_s).tolist()
+        return rates
+
+    def send(self) -> None:
+        chunk = bytes(1 << 18)
+        with suppress(OSError):
+            while True:
+                self._source.sendall(chunk)
+
+    def receive(self) -> None:
+        buffer = bytearray(1 << 20)
+        with suppress(OSError):
+            while count := self._sink.recv_into(buffer):
+                self._octets.append(self._octets[-1] + count)
+                self._times.append(time.monotonic())
+
+    def end(self) -> None:
+        for one in (self._source, self._sink):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def tcp_flow(sender: Workload, receiver: Workload, *, ipv6: bool = False) -> Iterator[TcpFlow]:
+    """A flow from one workload to another, for the length of the block."""
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     address = receiver.ipv6 if ipv6 else receiver.ipv4
     with (
         receiver.namespace.call(lambda: socket.create_server(("", PORT), family=family)) as listener,
         sender.namespace.call(lambda: socket.create_connection((address, PORT), timeout=5)) as source,
         listener.accept()[0] as sink,
-        ThreadPoolExecutor(1) as sending,
+        ThreadPoolExecutor(2) as threads,
     ):
-        source.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
-        done = sending.submit(_send_until_closed, source)
-        begin, total, buffer = time.monotonic(), 0, bytearray(1 << 20)
-        times, octets = [begin], [0]
-        edges = begin + omit_s + np.arange(windows + 1) * window_s
-        while times[-1] < edges[-1]:
-            total += sink.recv_into(buffer)
-            times.append(time.monotonic())
-            octets.append(total)
-        sink.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        sink.close()
-        done.result()
-    rates: list[float] = (np.diff(np.interp(edges, times, octets)) * 8 / window_s).tolist()
-    return rates
-
-
-def _send_until_closed(source: socket.socket) -> None:
-    chunk = bytes(1 << 18)
-    with suppress(ConnectionError):
-        while True:
-            source.sendall(chunk)
+        source.settimeout(None)
+        flow = TcpFlow(source, sink)
+        try:
+            threads.submit(flow.send)
+            threads.submit(flow.receive)
+            yield flow
+        finally:
+            flow.end()
 
 
 def _iperf3(

@@ -6,13 +6,14 @@ distribution reject at 0.001, those of a rate at 1 %.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from lab.attached_host import AttachedHost, attached_host
-from lab.measure import flow, ping_ms, tcp_bits_per_s, tcp_rates
+from lab.measure import flow, ping_ms, tcp_bits_per_s, tcp_flow
 from lab.traffic import Records, delays_ms, exchange, missing, reordered
 from numpy.typing import NDArray
 from scipy import stats
@@ -239,7 +240,9 @@ def test_tcp_with_gso_gets_the_bandwidth_asked_for(host: AttachedHost, direction
     host.put_on({direction: {"bandwidth": "80mbit"}})
     ends = (host.subject, host.peer) if direction == "egress" else (host.peer, host.subject)
     payload = 1500 - (72 if ipv6 else 52)  # IP, TCP and its timestamps
-    rates = np.array(tcp_rates(*ends, windows=7, ipv6=ipv6)) * 1514 / payload
+    with tcp_flow(*ends, ipv6=ipv6) as bulk:
+        time.sleep(1.5)  # slow start
+        rates = np.array(bulk.rates(7)) * 1514 / payload
     assert np.median(rates) == pytest.approx(80e6, rel=0.01), rates
 
 

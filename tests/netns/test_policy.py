@@ -169,12 +169,10 @@ KEEPING = {"security_profile": "restricted", "established_flows": "keep"}
 
 @families
 def test_keep_keeps_what_was_there_before_anything_was_tracked(wire: Wire, family: int, port: int) -> None:
-    wire.wear({})
-    served, refused = (
-        Flow(wire, "tcp", family, workload_port=number, peer_port=port) for number in (25, 26)
-    )
+    wire.put_on({})
+    served, refused = (Flow(wire, "tcp", family, workload_port=number, peer_port=port) for number in (25, 26))
     assert served.gets()
-    wire.wear(KEEPING)
+    wire.put_on(KEEPING)
     assert served.gets()
     assert not served.gets(SYN), "nothing is opened by it"
     assert served.sends(), "the workload is in it"
@@ -186,10 +184,10 @@ def test_keep_keeps_what_was_there_before_anything_was_tracked(wire: Wire, famil
 
 
 def test_a_reset_does_not_show_that_the_workload_is_in_a_flow(wire: Wire, port: int) -> None:
-    wire.wear({})
+    wire.put_on({})
     flow = Flow(wire, "tcp", 4, workload_port=25, peer_port=port)
     assert flow.sends()
-    wire.wear(KEEPING)
+    wire.put_on(KEEPING)
     assert flow.gets()
     flow.sends(RST)
     _end_adoption(wire)
@@ -197,10 +195,10 @@ def test_a_reset_does_not_show_that_the_workload_is_in_a_flow(wire: Wire, port: 
 
 
 def test_nothing_is_adopted_where_all_was_tracked_before(wire: Wire, port: int) -> None:
-    wire.wear(KEEPING)
+    wire.put_on(KEEPING)
     assert not Flow(wire, "tcp", 4, workload_port=25, peer_port=port).gets(SYN)
     _end_adoption(wire)
-    wire.wear({**KEEPING, "qos_priority": 7})
+    wire.put_on({**KEEPING, "qos_priority": 7})
     assert not Flow(wire, "tcp", 4, workload_port=25, peer_port=port).gets()
 
 

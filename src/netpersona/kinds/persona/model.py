@@ -84,7 +84,8 @@ class Persona(Frozen):
     security_profile: SecurityProfile = "open"
     """Which flows may be opened to the workload."""
     established_flows: Literal["cut", "keep"] = "cut"
-    """What happens to flows let in before that this persona does not allow."""
+    """What happens to flows let in before that this persona does not allow. keep: they stay, and so do TCP
+    flows from before anything was judged, if they are heard of within a minute."""
     default_action: Literal["forward", "drop"] = "forward"
     """What happens to a flow that no filtering rule matches."""
     mtu: Annotated[Int, Field(ge=68, le=65535)] | None = None
