@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,8 +12,11 @@ from netpersona.datapath import LABELS, Assigned, DatapathError, Driver, Endpoin
 from netpersona.kinds.persona import compile_persona, from_mapping
 
 SLOW, FAST = (
-    Assigned(compile_persona(from_mapping({"persona_id": name, "egress": {"latency": latency}})))
-    for name, latency in (("slow", "50ms"), ("fast", "1ms"))
+    Assigned(compile_persona(from_mapping({"persona_id": name, "egress": {"latency": latency}, **hardware})))
+    for name, latency, hardware in (
+        ("slow", "50ms", {"txqueuelen": 100, "offloads": {"tso": False}}),
+        ("fast", "1ms", {"txqueuelen": 200, "offloads": {"gro": True}}),
+    )
 )
 NEVER = 10_000
 """More moments than any plan has."""
@@ -42,8 +45,13 @@ def target(endpoint: Endpoint, assigned: Assigned | None = SLOW) -> Target:
     return Target(f"of {endpoint.interface}", endpoint.ifindex, endpoint, assigned)
 
 
+def look(driver: Driver[Any, Any], wanted: Wanted) -> Mapping[int, Any]:
+    """What a plan for that starts from."""
+    return driver.observe(driver.scope(wanted))
+
+
 def planned(world: World, wanted: Wanted) -> list[Any]:
-    return list(world.driver.plan(world.driver.observe(), wanted))
+    return list(world.driver.plan(look(world.driver, wanted), wanted))
 
 
 def converge(world: World, wanted: Wanted) -> None:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from netpersona.datapath import Change, EndpointMissing, Wanted
+from netpersona.datapath import Change, EndpointMissing, Target, Wanted
 from netpersona.datapath.errors import refusals
 
 USUAL, SHORT = 1000, 100
@@ -32,6 +32,14 @@ class QueueLength:
 
     def probe(self) -> dict[str, int]:
         return {"usual": USUAL, "short": SHORT}
+
+    def scope(self, wanted: Wanted) -> None:
+        """All interfaces: there are few."""
+        del wanted
+
+    def concerns(self, target: Target) -> bool:
+        del target
+        return True
 
     def observe(self, only: Collection[int] | None = None) -> Mapping[int, int]:
         lengths = self._read()

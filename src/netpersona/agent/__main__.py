@@ -21,9 +21,18 @@ from netpersona.agent.companion import keep_supervised
 from netpersona.agent.journal import Journal
 from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
-from netpersona.agent.runner import Neighbours, Runner, journal_path
+from netpersona.agent.runner import Neighbours, Runner, hardware_path, journal_path
 from netpersona.client import AsyncClient
-from netpersona.datapath import DatapathError, KernelDatapath, Prober, ProgramsDriver, exclusive
+from netpersona.datapath import (
+    DatapathError,
+    Ethtool,
+    KernelDatapath,
+    NicDriver,
+    Prober,
+    ProgramsDriver,
+    Records,
+    exclusive,
+)
 from netpersona.datapath.processes import boot_id
 from netpersona.host import SOCKETS, URI
 from netpersona.logs import set_up
@@ -57,20 +66,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace, datapath: KernelDatapath) -> int:
     try:
-        with Journal(journal_path(options.state_dir), boot=boot_id()) as journal:
-            uvloop.run(_run(options, datapath, journal))
+        journal = Journal(journal_path(options.state_dir), boot=boot_id())
+        with journal, closing(Ethtool()) as ethtool:
+            uvloop.run(_run(options, datapath, journal, ethtool))
     except OSError as error:
-        _log.error("cannot keep the journal", error=str(error))
+        _log.error("cannot keep the journal, or ask for settings of interfaces", error=str(error))
         return 1
     return 0
 
 
-async def _run(options: argparse.Namespace, datapath: KernelDatapath, journal: Journal) -> None:
+async def _run(
+    options: argparse.Namespace, datapath: KernelDatapath, journal: Journal, ethtool: Ethtool
+) -> None:
     token = options.token_file.read_text().strip() if options.token_file else None
-    drivers = (ProgramsDriver(datapath),)
+    saved = Records(hardware_path(options.state_dir), boot_id())
     async with AsyncClient(options.manager, token, timeout_s=ANSWER_S) as client:
         manager, prober = HttpManager(client, token), Prober(options.run_dir)
-        runner = Runner(drivers, datapath, journal, manager, prober, options.host, _neighbours(options))
+        nic = NicDriver(ethtool, saved)
+        parts = ((ProgramsDriver(datapath), nic), datapath, journal, manager, prober)
+        runner = Runner(*parts, options.host, _neighbours(options), nic.report)
         running = asyncio.ensure_future(runner.run())
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):

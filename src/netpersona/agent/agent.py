@@ -216,7 +216,8 @@ class Agent:
         if at is None:
             state.target = None
         elif not state.is_aimed(at):
-            target = Target(state.workload.workload_id, *at, self._assigned(state))
+            workload = state.workload
+            target = Target(workload.workload_id, *at, self._assigned(state), workload.sequence)
             # A newer wish for the same is another target: that it is in force is news.
             if target != before or state.aimed is None or state.aimed[0] is not state.workload:
                 state.target = target

@@ -29,6 +29,7 @@ class Assignment:
     persona: PersonaReference
     expires_at: datetime | None = None
     fallback: PersonaReference | None = None
+    allow_disruptive: bool = False
 
 
 def references(assignment: Assignment | None) -> list[PersonaReference]:
@@ -85,7 +86,8 @@ def wanted_workload(line: Mapping[str, Any], documents: Mapping[str, str], now: 
     def assignment(told: Mapping[str, Any]) -> Assignment:
         persona, left_ms, fallback = reference(told), told.get("remaining_ms"), told.get("fallback")
         expires_at = None if left_ms is None else now + timedelta(milliseconds=left_ms)
-        return Assignment(persona, expires_at, reference(fallback) if fallback else None)
+        disruptive = bool(told.get("allow_disruptive"))
+        return Assignment(persona, expires_at, reference(fallback) if fallback else None, disruptive)
 
     return _read(line, assignment)
 
@@ -129,7 +131,8 @@ def _assignment_text(assignment: Assignment) -> str:
     expires_at = assignment.expires_at.isoformat() if assignment.expires_at else None
     fallback = f"{{{_reference_text(assignment.fallback)}}}" if assignment.fallback else "null"
     worn = _reference_text(assignment.persona)
-    return f'{{{worn},"expires_at":{_json(expires_at)},"fallback":{fallback}}}'
+    allowed = ',"allow_disruptive":true' if assignment.allow_disruptive else ""
+    return f'{{{worn},"expires_at":{_json(expires_at)},"fallback":{fallback}{allowed}}}'
 
 
 def _reference_text(persona: PersonaReference) -> str:
@@ -154,6 +157,7 @@ def _assignment(document: Mapping[str, Any]) -> Assignment:
         persona=_reference(document),
         expires_at=_instant(expires_at) if expires_at else None,
         fallback=_reference(fallback) if fallback else None,
+        allow_disruptive=bool(document.get("allow_disruptive")),
     )
 
 

@@ -164,7 +164,7 @@ class _Worker:
     def settle(self, target: Target) -> bool:
         """Make what is instant; True if there is more than that to do. Does not block."""
         if not self.driver.instant:
-            return True
+            return self._concerns(target)
         try:
             current = self.driver.observe((target.ifindex,))
             for change in self.driver.plan(current, Wanted({target.ifindex: target})):
@@ -175,6 +175,15 @@ class _Worker:
         except Exception as error:  # whatever a driver raises, the others go on
             self._fail(error, target)
         else:
+            self._say(Status(target))
+        return False
+
+    def _concerns(self, target: Target) -> bool:
+        """Whether a pass is due. Where none is, what was wrong with the wish before is no more."""
+        if self.driver.concerns(target):
+            return True
+        before = self.statuses.get(target.workload_id)
+        if before is not None and before.problem:
             self._say(Status(target))
         return False
 
@@ -209,7 +218,8 @@ class _Worker:
             made += done and not change.instant
 
     def _plan(self) -> Sequence[Change]:
-        changes: Sequence[Change] = self.driver.plan(self.driver.observe(), self._wanted)
+        current = self.driver.observe(self.driver.scope(self._wanted))
+        changes: Sequence[Change] = self.driver.plan(current, self._wanted)
         return changes
 
     def _is_stale(self, change: Change) -> bool:

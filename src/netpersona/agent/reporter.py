@@ -15,7 +15,8 @@ _log = structlog.get_logger(__name__)
 
 _VOLATILE = frozenset({"observed_at", "engine"})
 """Keys that change by themselves; they alone are not worth a request."""
-
+_KEPT = ("hardware",)
+"""Keys that change rarely, and that the manager keeps where a report leaves them out."""
 
 BATCH = 8
 """Statuses of one request. The manager takes them in a millisecond, which a switch may have to wait."""
@@ -75,9 +76,12 @@ class Reporter:
     async def _send(self, batch: Mapping[str, Mapping[str, Any]]) -> None:
         if not batch:
             return
+        said = {
+            workload_id: self._shortened(workload_id, document) for workload_id, document in batch.items()
+        }
         self._sent |= {workload_id: _news(document) for workload_id, document in batch.items()}
         try:
-            await self._manager.put_statuses(self._host, batch)
+            await self._manager.put_statuses(self._host, said)
             self._backoff.reset()
         except ManagerRefused as error:
             _log.warning("the manager refused statuses", workloads=sorted(batch), error=str(error))
@@ -85,6 +89,12 @@ class Reporter:
             for workload_id in batch:
                 self.changed(workload_id)
             await asyncio.sleep(self._backoff.next())
+
+    def _shortened(self, workload_id: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Without what the manager was told last time and keeps."""
+        before = self._sent.get(workload_id, {})
+        kept = {key for key in _KEPT if before.get(key) is not None and before[key] == document.get(key)}
+        return {key: value for key, value in document.items() if key not in kept} if kept else document
 
 
 def _news(document: Mapping[str, Any]) -> dict[str, Any]:

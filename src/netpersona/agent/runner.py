@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -75,7 +75,10 @@ class Runner:
         prober: Probing,
         host: str,
         neighbours: Neighbours = DEFAULT_NEIGHBOURS,
+        hardware: Callable[[int], Mapping[str, Any] | None] = lambda _: None,
     ) -> None:
+        """`hardware` answers what is known of the settings of an interface."""
+        self._hardware = hardware
         self._drivers = drivers
         self._readings = readings
         self._manager = manager
@@ -198,12 +201,18 @@ class Runner:
         except DatapathError as error:
             _log.warning("cannot read counters", workload=workload_id, error=str(error))
             found = None
-        return status_document(state, found, monotonic_ns=now.monotonic_ns, now=now.wall)
+        hardware = self._hardware(state.target.ifindex) if state.target else None
+        return status_document(state, found, monotonic_ns=now.monotonic_ns, now=now.wall, hardware=hardware)
 
 
 def _backoff() -> Backoff:
     # Jitter is there to differ between agents, so this generator is not seeded.
     return Backoff(random.SystemRandom().uniform)
+
+
+def hardware_path(state_dir: Path) -> Path:
+    """Where saved configurations of interfaces are kept."""
+    return state_dir / "agent" / "hardware"
 
 
 def journal_path(state_dir: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -88,9 +88,14 @@ def seen(readings: Readings, target: Target | None) -> Seen | None:
 
 
 def status_document(
-    state: WorkloadState, seen: Seen | None, *, monotonic_ns: int, now: datetime
+    state: WorkloadState,
+    seen: Seen | None,
+    *,
+    monotonic_ns: int,
+    now: datetime,
+    hardware: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The document of `PUT /v1/workloads/{id}/status`."""
+    """The document of `PUT /v1/workloads/{id}/status`. `hardware` is what `HardwareReport` reads."""
     document: dict[str, Any] = {
         "phase": state.phase,
         "message": state.message,
@@ -104,6 +109,7 @@ def status_document(
         "expired": False,
         "proof": "idle",
         "warnings": list(state.warnings),
+        "hardware": hardware,
         "observed_at": now.isoformat(),
     }
     return document | (_applied(state, seen, monotonic_ns) if seen else {})

@@ -56,11 +56,13 @@ def assigned(
     if assignment is None:
         return NOTHING
     persona, fallback = personas[0], personas[1] if len(personas) > 1 else None
+    disruptive = assignment.allow_disruptive
     if assignment.expires_at is None:
-        return Assigned(persona)
+        return Assigned(persona, allow_disruptive=disruptive)
     expires_ns = recorded_ns or _monotonic_ns(assignment.expires_at, moment)
-    # Over before we got to it: the fallback is what is wanted, with no glimpse of the other.
-    return Assigned(persona, expires_ns, fallback) if expires_ns > moment.monotonic_ns else Assigned(fallback)
+    if expires_ns <= moment.monotonic_ns:  # before we got to it: no glimpse of the other
+        return Assigned(fallback, allow_disruptive=disruptive and fallback is not None)
+    return Assigned(persona, expires_ns, fallback, disruptive)
 
 
 def _monotonic_ns(instant: datetime, moment: Moment) -> int:

@@ -9,6 +9,7 @@ from netpersona.datapath.errors import (
     DatapathError,
     EndpointMissing,
     EndpointUnsupported,
+    HardwareRefused,
     Incompatible,
     KernelRefused,
     NeedsRoot,
@@ -17,6 +18,9 @@ from netpersona.datapath.errors import (
 )
 from netpersona.datapath.exclusive import exclusive
 from netpersona.datapath.management import WaysIn
+from netpersona.datapath.nic.driver import NicDriver
+from netpersona.datapath.nic.ethtool import Ethtool
+from netpersona.datapath.nic.saved import Records
 from netpersona.datapath.programs.driver import ProgramsDriver
 from netpersona.datapath.programs.fake import FakePrograms
 from netpersona.datapath.programs.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
@@ -58,19 +62,23 @@ __all__ = [
     "EndpointMissing",
     "EndpointUnsupported",
     "EngineStats",
+    "Ethtool",
     "Facing",
     "FakePrograms",
+    "HardwareRefused",
     "Incompatible",
     "KernelDatapath",
     "KernelRefused",
     "LaneStats",
     "NeedsRoot",
+    "NicDriver",
     "NotAttached",
     "Observation",
     "Opened",
     "Probe",
     "Prober",
     "ProgramsDriver",
+    "Records",
     "SlotsFull",
     "Tally",
     "Target",

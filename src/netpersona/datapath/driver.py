@@ -24,11 +24,13 @@ class Assigned:
     """What is to be in force on an interface. `None` as a persona is the null persona: everything passes.
 
     `expires_ns` (CLOCK_MONOTONIC, 0: never) is when `fallback` follows by itself.
+    `allow_disruptive`: the link may go down for settings of the interface.
     """
 
     persona: CompiledPersona | None
     expires_ns: int = 0
     fallback: CompiledPersona | None = None
+    allow_disruptive: bool = False
 
 
 NOTHING = Assigned(None)
@@ -40,12 +42,14 @@ class Target:
 
     `endpoint` is None where the workload could not be looked up just now: what is on the interface stays,
     and can be given another persona. `assigned` is None while it is not known: what is in force stays.
+    `sequence` rises with every assignment.
     """
 
     workload_id: str
     ifindex: int
     endpoint: Endpoint | None
     assigned: Assigned | None
+    sequence: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ Step = TypeVar("Step", bound=Change)
 
 
 class Driver(Protocol[State, Step]):
-    """Four verbs; all but `plan` may raise DatapathError, and block unless said otherwise.
+    """Four verbs, and two questions of what they are needed for, answered from memory.
+
+    The verbs but `plan` may raise DatapathError, and block unless said otherwise.
 
     The steps of one workload are in the order in which they are to be made; those of different workloads do
     not depend on each other, except that what is given up comes first.
@@ -100,6 +106,12 @@ class Driver(Protocol[State, Step]):
 
     def probe(self) -> object:
         """What this host can do, what was chosen, and why: a dataclass."""
+
+    def scope(self, wanted: Wanted) -> Collection[int] | None:
+        """What to observe before a plan; None: everything."""
+
+    def concerns(self, target: Target) -> bool:
+        """Whether a pass may find something to do for a target; asked where nothing is instant."""
 
     def observe(self, only: Collection[int] | None = None) -> Mapping[int, State]:
         """What there is, by ifindex; with `only`, on these interfaces alone."""

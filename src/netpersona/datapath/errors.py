@@ -7,6 +7,7 @@ DatapathError
 ├── EndpointMissing        there is no such namespace or interface (now)
 ├── EndpointUnsupported    there is, but its host side cannot be reached from here
 ├── NotAttached            no such attachment
+├── HardwareRefused        settings of an interface that it does not take; it is as it was
 ├── Busy                   another agent works on the same run directory
 └── BoundReached           a documented bound; `bound` names it
     ├── AttachmentsFull
@@ -45,6 +46,10 @@ class EndpointUnsupported(DatapathError):
 
 
 class NotAttached(DatapathError):
+    pass
+
+
+class HardwareRefused(DatapathError):
     pass
 
 

@@ -22,21 +22,30 @@ from typing import TypeVar
 from pyroute2 import netns
 
 from netpersona.datapath.errors import EndpointMissing, refusals
+from netpersona.datapath.messages import (
+    DONE,
+    DUMP,
+    DUMP_INTERRUPTED,
+    ERROR,
+    HEADER,
+    REQUEST,
+    aligned,
+    attribute,
+    attributes,
+    integer,
+    messages,
+    refuse,
+)
 
 T = TypeVar("T")
 
 _RECEIVED = 1 << 16
 """Bytes of a read; the kernel fills no more than half of it with a dump (NLMSG_GOODSIZE, af_netlink.c)."""
 _SOL_NETLINK, _GET_STRICT_CHK = 270, 12
-_REQUEST, _DUMP, _DUMP_INTERRUPTED = 0x01, 0x300, 0x10
-_ERROR, _DONE = 2, 3
 _GETLINK, _GETROUTE, _GETNSID = 18, 26, 90
-_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
-_ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _ROUTE = struct.Struct("=8BI")  # rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags
 _NEXTHOP = struct.Struct("=HBBi")  # rtnexthop: length, flags, hops, index
-_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _IFLA_IFNAME, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 3, 5, 10, 18
 _IFLA_EXT_MASK, _IFLA_LINK_NETNSID, _IFLA_INFO_KIND = 29, 37, 1
 _SKIP_STATS = 1 << 3  # RTEXT_FILTER_SKIP_STATS
@@ -83,9 +92,9 @@ class Rtnetlink:
 
     def link(self, name: str | None = None, ifindex: int = 0) -> Link | None:
         """One interface, None if there is none."""
-        asked = _attribute(_IFLA_EXT_MASK, struct.pack("=I", _SKIP_STATS))
+        asked = attribute(_IFLA_EXT_MASK, struct.pack("=I", _SKIP_STATS))
         if name is not None:
-            asked += _attribute(_IFLA_IFNAME, os.fsencode(name) + b"\0")
+            asked += attribute(_IFLA_IFNAME, os.fsencode(name) + b"\0")
         with _none_if(*_NO_SUCH_LINK):
             (answer,) = self._ask(_GETLINK, _LINK.pack(0, 0, ifindex, 0, 0) + asked)
             return _link(answer)
@@ -101,9 +110,9 @@ class Rtnetlink:
     def _default_routes(self, family: int) -> Iterator[int]:
         body = _ROUTE.pack(family, 0, 0, 0, _MAIN, 0, 0, 0, 0)
         with _none_if(errno.ENOENT):  # no such table yet: no route was ever made
-            for answer in self._ask(_GETROUTE, body, _DUMP):
+            for answer in self._ask(_GETROUTE, body, DUMP):
                 if answer[1] == 0 and answer[4] == _MAIN:
-                    yield from _outputs(_attributes(answer, _ROUTE.size))
+                    yield from _outputs(attributes(answer, _ROUTE.size))
 
     def way_to(self, address: str) -> list[int]:
         """Interfaces that packets to an address leave by; none if there is no way."""
@@ -112,28 +121,28 @@ class Rtnetlink:
         body = _ROUTE.pack(family, there.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
         ways: list[int] = []
         with _none_if(*_NO_WAY):
-            for answer in self._ask(_GETROUTE, body + _attribute(_RTA_DST, there.packed)):
-                ways += _outputs(_attributes(answer, _ROUTE.size))
+            for answer in self._ask(_GETROUTE, body + attribute(_RTA_DST, there.packed)):
+                ways += _outputs(attributes(answer, _ROUTE.size))
         return ways
 
     def netnsid(self, namespace: int) -> int:
         """The number by which this namespace knows another, of which that is a descriptor; -1: by none."""
-        (answer,) = self._ask(_GETNSID, bytes(4) + _attribute(_NETNSA_FD, struct.pack("=I", namespace)))
-        found = _integer(_attributes(answer, 4), _NETNSA_NSID)
+        (answer,) = self._ask(_GETNSID, bytes(4) + attribute(_NETNSA_FD, struct.pack("=I", namespace)))
+        found = integer(attributes(answer, 4), _NETNSA_NSID)
         return -1 if found is None else found
 
     def _ask(self, kind: int, body: bytes, flags: int = 0) -> Iterator[bytes]:
         """Bodies of the answers, one unless it is a dump; to be read to the end before another question."""
-        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, 0, 0) + body)
+        self._socket.send(HEADER.pack(HEADER.size + len(body), kind, REQUEST | flags, 0, 0) + body)
         going, changed = True, False
         while going:
-            for answered, marks, content in _messages(self._socket.recv(_RECEIVED)):
-                if answered in (_ERROR, _DONE):
-                    _refuse(content)
+            for answered, marks, content in messages(self._socket.recv(_RECEIVED)):
+                if answered in (ERROR, DONE):
+                    refuse(content)
                 else:
                     yield content
-                changed |= bool(marks & _DUMP_INTERRUPTED)
-                going = bool(flags & _DUMP) and answered != _DONE
+                changed |= bool(marks & DUMP_INTERRUPTED)
+                going = bool(flags & DUMP) and answered != DONE
         if changed:
             raise InterruptedError(errno.EINTR, "what was asked for changed meanwhile")
 
@@ -169,44 +178,28 @@ def inside(namespace: Path | None, function: Callable[[Rtnetlink], T]) -> T:
 
 
 def _link(message: bytes) -> Link:
-    attributes = _attributes(message, _LINK.size)
-    kind = _attributes(attributes.get(_IFLA_LINKINFO, b""), 0).get(_IFLA_INFO_KIND)
+    found = attributes(message, _LINK.size)
+    kind = attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND)
     return Link(
-        name=os.fsdecode(attributes[_IFLA_IFNAME].rstrip(b"\0")),
+        name=os.fsdecode(found[_IFLA_IFNAME].rstrip(b"\0")),
         ifindex=_LINK.unpack_from(message)[2],
         kind=kind.rstrip(b"\0").decode() if kind is not None else None,
-        peer=_integer(attributes, _IFLA_LINK),
-        peer_netnsid=_integer(attributes, _IFLA_LINK_NETNSID),
-        master=_integer(attributes, _IFLA_MASTER),
+        peer=integer(found, _IFLA_LINK),
+        peer_netnsid=integer(found, _IFLA_LINK_NETNSID),
+        master=integer(found, _IFLA_MASTER),
     )
 
 
-def _outputs(attributes: Mapping[int, bytes]) -> Iterator[int]:
+def _outputs(found: Mapping[int, bytes]) -> Iterator[int]:
     """Interfaces of a route; several for a multipath route."""
-    hops, at = attributes.get(_RTA_MULTIPATH, b""), 0
+    hops, at = found.get(_RTA_MULTIPATH, b""), 0
     while at < len(hops):
         length, _, _, ifindex = _NEXTHOP.unpack_from(hops, at)
         yield ifindex
-        at += _aligned(length)
-    ifindex = _integer(attributes, _RTA_OIF)
+        at += aligned(length)
+    ifindex = integer(found, _RTA_OIF)
     if not hops and ifindex is not None:
         yield ifindex
-
-
-def _messages(received: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Type, flags and body of each."""
-    at = 0
-    while at < len(received):
-        length, kind, flags, _, _ = _HEADER.unpack_from(received, at)
-        yield kind, flags, received[at + _HEADER.size : at + length]
-        at += _aligned(length)
-
-
-def _refuse(content: bytes) -> None:
-    """Raises what an error, or the end of a dump, says."""
-    code = -struct.unpack_from("=i", content)[0]
-    if code:
-        raise OSError(code, os.strerror(code))
 
 
 @contextmanager
@@ -216,26 +209,3 @@ def _none_if(*codes: int) -> Iterator[None]:
     except OSError as error:
         if error.errno not in codes:
             raise
-
-
-def _attributes(message: bytes, at: int) -> dict[int, bytes]:
-    found = {}
-    while at + _ATTRIBUTE.size <= len(message):
-        length, kind = _ATTRIBUTE.unpack_from(message, at)
-        found[kind & _TYPE_MASK] = message[at + _ATTRIBUTE.size : at + length]
-        at += _aligned(length)
-    return found
-
-
-def _integer(attributes: Mapping[int, bytes], kind: int) -> int | None:
-    content = attributes.get(kind)
-    return None if content is None else int(struct.unpack_from("=i", content)[0])
-
-
-def _attribute(kind: int, content: bytes) -> bytes:
-    length = _ATTRIBUTE.size + len(content)
-    return _ATTRIBUTE.pack(length, kind) + content + bytes(_aligned(length) - length)
-
-
-def _aligned(length: int) -> int:
-    return length + 3 & ~3

@@ -24,6 +24,7 @@ class WantedAssignment(WantedPersona):
         None, description="Time left when the line was made; null: until changed. Below 0: it is over"
     )
     fallback: WantedPersona | None = None
+    allow_disruptive: bool = Field(False, description="The link may go down for settings of the interface")
 
 
 class WantedWorkload(Told):

@@ -55,6 +55,13 @@ class Scripted:
     def probe(self) -> object:
         return None
 
+    def scope(self, wanted: Wanted) -> None:
+        del wanted
+
+    def concerns(self, target: Target) -> bool:
+        del target
+        return True
+
     def observe(self, only: object = None) -> Mapping[int, object]:
         del only
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from netpersona import _engine
-from netpersona.datapath.driver import Wanted
+from netpersona.datapath.driver import Target, Wanted
 from netpersona.datapath.errors import NotAttached
 from netpersona.datapath.programs.kernel import NULL_SLOT, KernelDatapath
 from netpersona.datapath.programs.plan import (
@@ -32,6 +32,14 @@ class ProgramsDriver:
 
     def probe(self) -> Capabilities:
         return self._kernel.probe()
+
+    def scope(self, wanted: Wanted) -> None:
+        """Everything: it is one table."""
+        del wanted
+
+    def concerns(self, target: Target) -> bool:
+        del target
+        return True
 
     def observe(self, only: Collection[int] | None = None) -> Mapping[int, Applied]:
         now_ns = _engine.now_ns()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from netpersona.datapath.driver import NOTHING, Assigned, Wanted
+from netpersona.datapath.driver import NOTHING, Assigned, Target, Wanted
 from netpersona.datapath.errors import DatapathError, EndpointMissing, NotAttached
 from netpersona.datapath.programs.plan import Applied, Attach, Bind, Detach, ProgramsChange, digest_of, plan
 from netpersona.datapath.types import Capabilities, Direction, Endpoint, Facing
@@ -43,6 +43,14 @@ class FakePrograms:
 
     def probe(self) -> Capabilities:
         return Capabilities("fake", "tcx", "a fake takes everything", 2047, 2047, 0, 0)
+
+    def scope(self, wanted: Wanted) -> None:
+        """Everything: it is one table."""
+        del wanted
+
+    def concerns(self, target: Target) -> bool:
+        del target
+        return True
 
     def observe(self, only: Collection[int] | None = None) -> Mapping[int, Applied]:
         self._moment()

@@ -45,6 +45,8 @@ class Plan:
     """`refusals` forbid all of it. `places` say of each part of a persona where it acts."""
 
     deltas: tuple[Delta, ...] = ()
+    asked: frozenset[str] = frozenset()
+    """Keys that the persona names, of those that the interface has."""
     refusals: tuple[Problem, ...] = ()
     places: tuple[Placement, ...] = ()
 
@@ -78,7 +80,8 @@ def plan(
     goal, places, refusals = resolve(wanted, current, capabilities, frozenset(before))
     pointers = {key: pointer for key, (_, pointer) in goal.items()}
     values = {**returning(current, before), **{key: value for key, (value, _) in goal.items()}}
-    return Plan(tuple(deltas(current, values, capabilities.driver, pointers)), tuple(refusals), tuple(places))
+    changes = deltas(current, values, capabilities.driver, pointers)
+    return Plan(tuple(changes), frozenset(goal), tuple(refusals), tuple(places))
 
 
 def deltas(

@@ -1,0 +1,1 @@
+"""Hardware settings of interfaces, by ethtool's interfaces of the kernel."""
