@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -137,3 +139,22 @@ def test_what_is_followed_misses_nothing_while_the_manager_is_away(
         follower.join(WAIT_S)
     rest = [seen.get_nowait() for _ in range(seen.qsize())]
     assert sorted(rest) == [("ADDED", "end"), ("DELETED", "deleted"), ("MODIFIED", "changed")]
+
+
+def test_the_command_watch_goes_on_after_a_restart(start: Start, tmp_path: Path) -> None:
+    with start(tmp_path) as running:
+        address = f"unix:{running.path}"
+        with Client(address) as manager:
+            manager.create(PERSONA, *persona("before"))
+        command = [sys.executable, "-m", "netpersona.cli", "--server", address, "watch", "personas"]
+        watch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert watch.stdout is not None
+        assert watch.stdout.readline() == "ADDED     persona/before  revision 1\n"
+    with start(tmp_path):
+        with Client(address) as manager:
+            manager.create(PERSONA, *persona("after"))
+        assert watch.stdout.readline().startswith("ADDED     persona/after")
+        watch.send_signal(signal.SIGINT)
+        out, said = watch.communicate(timeout=WAIT_S)
+    assert (watch.returncode, out) == (130, "")
+    assert "this goes on once the manager answers" in said

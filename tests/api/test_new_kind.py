@@ -13,7 +13,7 @@ import uvicorn
 from structlog.testing import capture_logs
 from tests.unit.kinds.label import LABEL, LabelSpec
 
-from netpersona.cli import main
+from netpersona.cli import main, resources
 from netpersona.client import Client, Conflict
 from netpersona.control import FakeStore, Service
 from netpersona.control.http.api import create_app
@@ -36,11 +36,6 @@ class Manager:
     def start(self) -> None:
         self._thread.start()
         until(lambda: self._server.started)
-
-    def end_watches(self) -> None:
-        """As a manager that is stopped does."""
-        until(lambda: self.service.feed.watchers("labels") > 0)
-        self._server.servers[0].get_loop().call_soon_threadsafe(self.service.feed.close)
 
     def stop(self) -> None:
         self._server.should_exit = True
@@ -76,8 +71,14 @@ def run(
     return command
 
 
+def said_once(line: str, *, flush: bool = False) -> None:
+    """As if somebody pressed Ctrl-C after the first line."""
+    print(line, flush=flush)
+    raise KeyboardInterrupt
+
+
 def test_the_life_of_a_label(
-    run: Callable[..., tuple[int, str, str]], manager: Manager, tmp_path: Path
+    run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     note = tmp_path / "note.yaml"
     note.write_text("label_id: note\ntext: hello\n")
@@ -93,10 +94,10 @@ def test_the_life_of_a_label(
     assert run("apply", "-f", str(note))[:2] == (0, "LABEL  RESULT\nnote   replaced\n")
     shown = json.loads(run("get", "label", "note", "-o", "json")[1])
     assert shown["spec"] == {"text": "bye"}
-    threading.Thread(target=manager.end_watches).start()
-    code, out, err = run("watch", "labels")
-    assert (code, out) == (1, f"ADDED     label/note  revision {shown['revision']}\n")
-    assert "ended the watch" in err
+    with monkeypatch.context() as patched:
+        patched.setattr(resources, "say", said_once)
+        code, out, err = run("watch", "labels")
+    assert (code, out, err) == (130, f"ADDED     label/note  revision {shown['revision']}\n", "")
     assert run("delete", "label", "note") == (0, "label/note deleted\n", "")
     assert run("get", "labels", "-o", "json")[1] == "[]\n"
 

@@ -24,7 +24,7 @@ from netpersona.cli.personas import (
 from netpersona.kinds.registry import HOMES, kind_named, noun_of
 
 if TYPE_CHECKING:
-    from netpersona.client import Client, Event
+    from netpersona.client import Client, ClientError, Event
     from netpersona.kinds.kind import Kind, Resource, Section
 
 
@@ -159,16 +159,36 @@ def watch(
     ] = "workloads",
     output: Output = Format.table,
 ) -> None:
-    """Print what exists and then every change, one line each, until Ctrl-C."""
+    """Print what exists and then every change, one line each, until Ctrl-C.
+
+    While the manager is away it waits, and then goes on with what changed meanwhile.
+    """
     noun = noun_from(kind)
     if not HOMES[noun].is_written:
         can = " or ".join(HOMES[other].plural for other in written())
         raise typer.BadParameter(f"{HOMES[noun].plural} cannot be watched; name {can}", ctx=ctx)
     watched, write = kind_named(noun), _WRITERS[output]
     with connect(settings_of(ctx)) as api:
-        for event in api.watch(watched):
+        away = _Away()
+        for event in api.follow(watched, on_gap=away.note):
+            away.end()
             if event.type != "BOOKMARK":
                 say(write(watched, event), flush=True)
+
+
+class _Away:
+    """Says that the manager is away, once for each reason until it is back."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def note(self, error: ClientError) -> None:
+        if error.message not in self._said:
+            warn(f"{error.message}; this goes on once the manager answers")
+        self._said.add(error.message)
+
+    def end(self) -> None:
+        self._said.clear()
 
 
 def _line(kind: Kind[Any, Any], event: Event) -> str:

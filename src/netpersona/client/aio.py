@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -121,7 +121,9 @@ class AsyncClient:
             async for line in lines:
                 yield event_of(line)
 
-    async def follow(self, kind: Kind[S, T]) -> AsyncGenerator[Event, None]:
+    async def follow(
+        self, kind: Kind[S, T], *, on_gap: Callable[[ClientError], None] = lambda _: None
+    ) -> AsyncGenerator[Event, None]:
         """See `Client.follow`."""
         course, waits = Course(kind.id_key), pauses()
         while True:
@@ -133,6 +135,7 @@ class AsyncClient:
                             yield told
             except ClientError as error:
                 course.broke_off(error)
+                on_gap(error)
             await asyncio.sleep(next(waits))
 
     async def assign(self, workload: str, assignment: Assignment, *, wait_s: float = 0.0) -> Workload:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -139,8 +139,14 @@ class Client:
             raise unreachable(self.address, error) from error
         raise Unreachable("the manager ended the watch", "see `netpersona status`")
 
-    def follow(self, kind: Kind[S, T]) -> Iterator[Event]:
-        """`watch` for ever: goes on after a gap, without telling anything twice or leaving anything out."""
+    def follow(
+        self, kind: Kind[S, T], *, on_gap: Callable[[ClientError], None] = lambda _: None
+    ) -> Iterator[Event]:
+        """`watch` for ever: goes on after a gap, without telling anything twice or leaving anything out.
+
+        `on_gap` hears of every try that failed. Raises what the first try raises, and later what
+        trying again cannot mend.
+        """
         course, waits = Course(kind.id_key), pauses()
         while True:
             try:
@@ -149,6 +155,7 @@ class Client:
                     yield from course.take(event)
             except ClientError as error:
                 course.broke_off(error)
+                on_gap(error)
             time.sleep(next(waits))
 
     def assign(self, workload: str, assignment: Assignment, *, wait_s: float = 0.0) -> Workload:

@@ -59,6 +59,7 @@ class Course:
     def __init__(self, id_key: str) -> None:
         self._revision: int | None = None
         self._id_key = id_key
+        self._begun = False
         self._told: dict[str, Event] = {}
         self._listed: set[str] = set()
 
@@ -68,7 +69,9 @@ class Course:
         return self._revision
 
     def broke_off(self, error: ClientError) -> None:
-        """How the stream ended. Raises `error` where asking again will not help."""
+        """How the stream ended. Raises `error` where asking again will not help, or nothing ever came."""
+        if not self._begun:
+            raise error
         if not isinstance(error, ApiError):
             return
         if error.status == 410:
@@ -78,6 +81,7 @@ class Course:
 
     def take(self, event: Event) -> Iterable[Event]:
         """What is to be told of an event that came."""
+        self._begun = True
         if self._revision is None:
             return self._listing(event)
         self._revision = event.revision

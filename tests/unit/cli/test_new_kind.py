@@ -22,12 +22,16 @@ class Manager:
     def __init__(self) -> None:
         self.held: dict[str, Json] = {}
         self.revision = 0
+        self.watched = False
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         plural, *name = request.url.path.removeprefix("/v1/").split("/")
         body = json.loads(request.content) if request.content else {}
         key = "/".join([plural, *name])
         if request.url.params.get("watch"):
+            if self.watched:
+                return problem(403, "once is enough")  # or the command would go on
+            self.watched = True
             return httpx2.Response(200, text="".join(self._events(plural)))
         if request.method == "GET" and not name:
             found = [held for at, held in self.held.items() if at.startswith(f"{plural}/")]

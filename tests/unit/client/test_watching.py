@@ -48,6 +48,13 @@ def test_the_first_stream_starts_with_all_there_is() -> None:
     assert Course("persona_id").begin() is None
 
 
+def test_where_nothing_ever_came_nobody_waits_for_more() -> None:
+    course = Course("persona_id")
+    course.begin()
+    with pytest.raises(Unreachable):
+        course.broke_off(Unreachable("nobody there"))
+
+
 def test_a_stream_goes_on_where_the_last_one_broke_off(course: Course) -> None:
     assert told(course, changed("a", 5)) == [("MODIFIED", "a")]
     course.broke_off(Unreachable("gone"))
