@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from netpersona.kinds.adaptation import LoggedDecision
 from netpersona.kinds.names import Identifier
 from netpersona.kinds.workload import AssignmentRequest, StatusReport, WorkloadSpec
 
@@ -84,6 +85,17 @@ class Counters(Answer):
     counters: dict[str, Any] | None
     lanes: dict[str, Any] | None
     observed_at: str | None
+
+
+class Decisions(Answer):
+    items: list[LoggedDecision]
+
+
+class AdaptationOfAll(Answer):
+    enabled: bool = Field(description="false: nothing is switched by itself, whatever the policies say")
+    changed_at: str | None
+    changed_by: str | None
+    workloads: list[str] = Field(description="Those that adapt, paused ones included")
 
 
 class Health(Answer):

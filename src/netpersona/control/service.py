@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from netpersona.control.actions.adaptation_loop import AdaptationLoop
+from netpersona.control.actions.adaptations import Adaptations
 from netpersona.control.actions.assignments import Assignments
 from netpersona.control.actions.verifications import Verifications
 from netpersona.control.clock import Clock, utc_now
@@ -12,15 +14,18 @@ from netpersona.control.identity.calls import OURS, Call
 from netpersona.control.metrics.lateness import EngineLateness
 from netpersona.control.metrics.registry import Metrics
 from netpersona.control.metrics.wakeups import EngineWork
+from netpersona.control.resources.adapting import Latest, adaptation_of
 from netpersona.control.resources.contents import Contents
 from netpersona.control.resources.context import Context
 from netpersona.control.resources.generic import Readable, Resources
 from netpersona.control.resources.hosts import Hosts
+from netpersona.control.resources.measurements import Measurements
 from netpersona.control.resources.personas import Personas
+from netpersona.control.resources.policies import Policies
 from netpersona.control.resources.presets import Presets
 from netpersona.control.resources.statuses import Statuses
 from netpersona.control.resources.workloads import Workloads
-from netpersona.control.store.protocol import REFERENCES, LocalStore, Store
+from netpersona.control.store.protocol import REFERENCES, Event, EventType, LocalStore, Store
 from netpersona.control.watch.feed import Feed, Source
 from netpersona.control.watch.sources import (
     HOST_FEED,
@@ -47,11 +52,25 @@ class Service:
         self.statuses = Statuses()
         self.personas = Personas(context)
         self.contents = Contents(context, self.personas)
-        self.workloads = Workloads(context, self.personas, self.contents, self.statuses)
+        latest = Latest()
+        self.workloads = Workloads(context, self.personas, self.contents, self.statuses, latest)
         self.assignments = Assignments(context, self.personas, self.workloads, self.contents)
         self.verifications = Verifications(context, self.workloads)
+        self.policies, self.measurements = Policies(context), Measurements(clock)
+        self.adaptations = Adaptations(context, self.policies, self.workloads)
+        self.adaptation_loop = AdaptationLoop(
+            context,
+            self.adaptations,
+            self.assignments,
+            self.workloads,
+            self.policies,
+            self.personas,
+            self.contents,
+            self.measurements,
+            latest,
+        )
         self.hosts = Hosts(context)
-        special = (self.personas, Presets(), self.workloads, self.hosts)
+        special = (self.personas, Presets(), self.workloads, self.hosts, self.policies)
         self.readable: dict[str, Readable[Any, Any]] = {one.kind.plural: one for one in special}
         self.written: dict[str, Resources[Any, Any]] = {
             kind.plural: self._resources(kind) for kind in kinds if kind.verbs == WRITTEN
@@ -60,6 +79,7 @@ class Service:
             for resources in self.written.values():
                 store.derive(REFERENCES, resources.references())
         self.feed = Feed(store, self._topics(clock))
+        store.listen(partial(_forget, self.measurements, latest))
         self.metrics = Metrics()
         self._measure()
 
@@ -67,6 +87,8 @@ class Service:
         """Takes an agent's report and tells the watchers. Raises: NotFound, PreconditionFailed"""
         record = self.workloads.record(workload_id)
         call.condition.check(record.revision)
+        adapts = adaptation_of(record.value) is not None
+        self.measurements.reported(workload_id, self.statuses.get(workload_id), status, adapts=adapts)
         self.statuses.put(workload_id, status)
         dump, resource = self.workloads.kind.dump, self.workloads.resource
         self.feed.tell("workloads", "STATUS", lambda: dump(resource(record)))
@@ -108,8 +130,16 @@ class Service:
             said = f"{name.capitalize()} stored"
             gauge(name, said, resources.count)
             gauge(f"watches_{name}", f"Watches open on {name}", partial(self.feed.watchers, name))
+        gauge("workloads_adapting", "Workloads that adapt", lambda: len(self.adaptations.adapting()))
         gauge("workloads_reported", "Workloads with a status", self.statuses.count)
         gauge("hosts", "Agents that have reported", self.hosts.count)
         gauge("watches_hosts", "Agents that follow", partial(self.feed.watchers, HOST_FEED))
         self.metrics.collect(EngineLateness(self.hosts.reports))
         self.metrics.collect(EngineWork(self.hosts.reports))
+
+
+def _forget(measurements: Measurements, latest: Latest, event: Event) -> None:
+    """What is only in memory goes with a workload."""
+    if event.record.kind == "workloads" and event.type is EventType.DELETED:
+        measurements.forget(event.record.key)
+        latest.forget(event.record.key)

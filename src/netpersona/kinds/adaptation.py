@@ -54,3 +54,52 @@ class AdaptationRequest(Frozen):
 
     policy_id: Identifier = Field(description="A policy of the store")
     advise: StrictBool = Field(False, description="Only log what would be done, whatever the policy says")
+
+
+class LoggedDecision(Decision):
+    """A decision that changed something, or would have."""
+
+    decision_id: str
+    at: str
+    policy_id: str
+    result: Literal["done", "advised", "failed"] = "done"
+    message: str = Field("", description="Why it could not be done")
+
+
+class Paused(Told):
+    """A person has changed what is worn: that comes first."""
+
+    at: str
+    by: str
+    until: str | None = Field(
+        None, description="The end of the trial that it is paused for; null: until enabled again"
+    )
+
+
+class AdaptationState(Told):
+    """How a workload's adaptation stands."""
+
+    policy_id: str
+    advise: bool = False
+    enabled_at: str = ""
+    enabled_by: str = ""
+    paused: Paused | None = None
+    latest: Decision | None = Field(
+        None, description="What was decided last; kept in memory, so null after a restart of the manager"
+    )
+    decided_at: str | None = None
+
+    @property
+    def said(self) -> str:
+        """In a few words."""
+        mode = " (advises only)" if self.advise else ""
+        if self.paused:
+            until = f" until {self.paused.until}" if self.paused.until else ""
+            return f"{self.policy_id}{mode}, paused{until}: {self.paused.by} changed what it wears"
+        return f"{self.policy_id}{mode}"
+
+
+class AdaptationSwitch(Frozen):
+    """Of the adaptation of all workloads."""
+
+    enabled: StrictBool = Field(description="false: nothing is switched by itself, whatever the policies say")

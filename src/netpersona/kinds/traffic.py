@@ -6,7 +6,10 @@ Kernel counters and lane statistics are bpf/layout.h's; GSO packets count as the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+
+from netpersona.kinds.measured import Measured
 
 DIRECTIONS = ("egress", "ingress")
 
@@ -87,6 +90,40 @@ def _counts(status: Status, direction: str) -> dict[str, int]:
     counts |= {what: _lane(status, direction, key) for key, what in ENGINE_DEEDS.items()}
     counts["passed without conditions: engine dead"] = _packets(status, direction, "bypassed")
     return counts | {what: _count(status, direction, key) for key, what in FLOWS.items()}
+
+
+def measured_between(before: Status, after: Status) -> Measured | None:
+    """What counters say of the time between two reports; None where that was none, or counting began anew."""
+    moments = [status.get("observed_at") for status in (before, after)]
+    if None in moments or before.get("attachment") != after.get("attachment"):
+        return None
+    first, last = (datetime.fromisoformat(str(moment)) for moment in moments)
+    interval_s = (last - first).total_seconds()
+    sides = {direction: _measured(before, after, direction, interval_s) for direction in DIRECTIONS}
+    if not 0 < interval_s <= LONGEST_INTERVAL_S or None in sides.values():
+        return None
+    return Measured.model_validate({"interval_s": interval_s, **sides})
+
+
+LONGEST_INTERVAL_S = 30.0
+"""Reports that lie further apart say nothing of how it is now."""
+
+
+def _measured(before: Status, after: Status, direction: str, interval_s: float) -> dict[str, Any] | None:
+    was, now = (delivered(status, direction) for status in (before, after))
+    old, new = (_section(status, "counters", direction).get("passed") or {} for status in (before, after))
+    packets, passed = now - was, int(new.get("packets") or 0) - int(old.get("packets") or 0)
+    carried = int(new.get("bytes") or 0) - int(old.get("bytes") or 0)
+    earlier = dropped(before, direction)
+    drops = {why: count - earlier.get(why, 0) for why, count in dropped(after, direction).items()}
+    if min(packets, passed, carried, *drops.values()) < 0 or interval_s <= 0:
+        return None
+    share = min(1.0, packets / passed) if passed else 0.0
+    return {
+        "packets_s": packets / interval_s,
+        "throughput_bit_s": 8 * carried * share / interval_s,
+        "dropped_packets": {why: count for why, count in drops.items() if count},
+    }
 
 
 def seeds(status: Status) -> str | None:

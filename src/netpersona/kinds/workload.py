@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from netpersona.kinds import traffic
+from netpersona.kinds.adaptation import AdaptationState
 from netpersona.kinds.base import Frozen, Told
 from netpersona.kinds.kind import Change, Column, Kind, Ref, Resource, Section, keys_of, name_column
 from netpersona.kinds.measured import Measured
@@ -177,6 +178,7 @@ class WorkloadState(Told):
     assignment: Assignment | None = None
     previous: Worn | None = Field(None, description="What rollback goes back to")
     status: StatusReport | None = None
+    adaptation: AdaptationState | None = Field(None, description="By which policy its persona is chosen")
 
     @property
     def is_applied(self) -> bool:
@@ -217,6 +219,9 @@ def _plan(before: WorkloadSpec | None, after: WorkloadSpec | None) -> list[Chang
 def _troubles(workload: Workload) -> list[str]:
     state = workload.state
     lines = [f"{workload.name} is {state.said}"] if state.message else []
+    adapts = state.adaptation
+    if adapts and not adapts.paused and adapts.latest and adapts.latest.action == "none":
+        lines.append(f"{workload.name} does not adapt now: {adapts.latest.reason}")
     warnings = state.status.warnings if state.status else ()
     return lines + [f"{workload.name}: {warning}" for warning in warnings]
 
@@ -255,6 +260,10 @@ def _assignment(state: WorkloadState, now: datetime) -> Iterator[tuple[str, str]
         if worn.expires_at:
             after = worn.fallback.label if worn.fallback else "no persona"
             yield "expires", f"{left(worn.expires_at, now)}, then {after}"
+    if state.adaptation:
+        yield "adapts by", state.adaptation.said
+        if state.adaptation.latest:
+            yield "", state.adaptation.latest.reason
     if state.previous:
         yield "before", f"{state.previous.label} (`netpersona rollback` puts it back)"
     yield "phase", state.said

@@ -9,10 +9,10 @@ from typing import Final
 
 from netpersona.control.actions.durations import lifetime
 from netpersona.control.clock import parse_rfc3339, rfc3339
-from netpersona.control.identity.calls import OURS, Call
+from netpersona.control.identity.calls import MANAGER, OURS, Call
 from netpersona.control.models import NewWorkload
 from netpersona.control.problems import Conflict, Unprocessable
-from netpersona.control.resources import transitions
+from netpersona.control.resources import adapting, transitions
 from netpersona.control.resources.contents import Contents, preset_reference
 from netpersona.control.resources.context import Context
 from netpersona.control.resources.generic import Plan, Value, plan
@@ -46,14 +46,14 @@ class Assignments:
         Raises:
             NotFound, PreconditionFailed, Unprocessable
         """
-        return await self._change(name, self._assigned(wanted), call)
+        return await self._change(name, self.becomes(wanted), call)
 
     def assign_now(self, name: str, wanted: AssignmentRequest, call: Call) -> Record | None:
         """``assign`` without a wait; None where it would have to."""
         if self._local is None:
             return None
         try:
-            events = self._local.write(self._operations(name, self._assigned(wanted), call))
+            events = self._local.write(self._operations(name, self.becomes(wanted), call))
         except CommitConflict:
             return None
         return self._leased_by(events[0].record)
@@ -65,7 +65,7 @@ class Assignments:
             Conflict, Unprocessable
         """
         spec = WorkloadSpec.model_construct(**wanted.model_dump(exclude={"workload_id", "persona"}))
-        become = self._assigned(wanted.persona, "/persona") if wanted.persona else None
+        become = self.becomes(wanted.persona, "/persona") if wanted.persona else None
 
         def value() -> Value:
             new = self._workloads.new(wanted.workload_id, spec)
@@ -135,7 +135,8 @@ class Assignments:
             due = _due(workload) if workload else None
             if workload is None or due is None or due > now:
                 return ()  # somebody was quicker
-            return self._written(workload, transitions.expired(self._workloads.assignment(workload)))
+            after = transitions.expired(self._workloads.assignment(workload))
+            return self._written(workload, after, adapting.resumed(workload.value))
 
         await self._context.commit(prepare)
 
@@ -150,18 +151,22 @@ class Assignments:
     def _operations(self, name: str, become: Become, call: Call) -> Sequence[Operation]:
         workload = self._workloads.record(name)
         call.condition.check(workload.revision)
-        return self._written(workload, become(self._workloads.assignment(workload)))
+        after, value = become(self._workloads.assignment(workload)), workload.value
+        if call.caller is not MANAGER:
+            until = after.assigned.expires_at if after.assigned else None
+            value = adapting.paused(value, call.caller.name, self._context.now(), until)
+        return self._written(workload, after, value)
 
-    def _written(self, workload: Record, after: Assignment) -> Sequence[Operation]:
-        return self._workloads.write(workload.key, workload, after.put(workload.value))
+    def _written(self, workload: Record, after: Assignment, value: Value) -> Sequence[Operation]:
+        return self._workloads.write(workload.key, workload, after.put(value))
 
     def _leased_by(self, workload: Record) -> Record:
         if _due(workload) is not None:
             self._leased.set()
         return workload
 
-    def _assigned(self, wanted: AssignmentRequest, at: str = "") -> Become:
-        """``at`` is where the request has the assignment. Raises Unprocessable."""
+    def becomes(self, wanted: AssignmentRequest, at: str = "") -> Become:
+        """What an assignment becomes by a request, ``at`` being where it has it. Raises Unprocessable."""
         ttl = _ttl(wanted, at)
 
         def become(was: Assignment) -> Assignment:

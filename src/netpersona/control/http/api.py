@@ -16,6 +16,7 @@ from netpersona.control.http.head import Head
 from netpersona.control.http.openapi import DESCRIPTION, openapi_of
 from netpersona.control.http.parameters import known_parameters
 from netpersona.control.http.routes import (
+    adaptation,
     assignments,
     health,
     hosts,
@@ -45,6 +46,8 @@ _ROUTERS: Final = (
     personas.presets,
     workloads.router,
     assignments.router,
+    adaptation.router,
+    adaptation.all_of_them,
     verifications.router,
     hosts.router,
     legacy.router,
@@ -81,9 +84,9 @@ def create_app(service: Service, auth: Auth, authority: Authority | None = None)
 
 
 def routers_of(kinds: Sequence[Kind[Any, Any]]) -> Iterator[APIRouter]:
-    """Of all kinds: those with actions have routes of their own."""
-    yield from _ROUTERS
+    """Of all kinds: those with actions, which speak of the others, have routes of their own."""
     yield from (routes_of(kind) for kind in kinds if kind not in _KNOWN)
+    yield from _ROUTERS
 
 
 async def _refused(request: Request, error: Exception) -> Response:

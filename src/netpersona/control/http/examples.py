@@ -15,6 +15,8 @@ _CAMEL: Final = {"latencyMs": 20, "jitterMs": 2, "packetLossPercentage": 0.01, "
 ACTIONS: Final[Mapping[str, Any]] = {
     "PUT /v1/workloads/{workload_id}/status": _STATUS,
     "PUT /v1/workloads/{workload_id}/persona": {"persona_id": "slow", "ttl": "60s", "fallback": "starlink"},
+    "PUT /v1/workloads/{workload_id}/adaptation": {"policy_id": "keep-calls-clear", "advise": True},
+    "PUT /v1/adaptation": {"enabled": True},
     "POST /v1/workloads/{workload_id}/verifications": {"probes": 200, "interval": "10ms"},
     "PUT /v1/workloads/{workload_id}/verifications/{verification_id}": {"state": "done", "rows": []},
     "PUT /v1/hosts/{host}": {"version": "1.0"},

@@ -64,7 +64,7 @@ async def serve(service: Service, listeners: Sequence[Listener]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    timers = [asyncio.create_task(forever(service)) for forever in (expire_forever, collect_forever)]
+    timers = [asyncio.create_task(forever(service)) for forever in _TIMERS]
     running = [
         asyncio.create_task(server.serve([listener.socket]))
         for server, listener in zip(servers, listeners, strict=True)
@@ -104,6 +104,23 @@ async def collect_forever(service: Service) -> None:
         except (StoreError, sqlite3.Error) as error:
             _log.error("cannot remove documents that nobody wears", error=str(error))
         await asyncio.sleep(COLLECT_EVERY_S)
+
+
+async def adapt_forever(service: Service) -> None:
+    """The loop of adaptation. A defect of it stops no more than one pass."""
+    while True:
+        try:
+            await service.adaptation_loop.forever()
+        except StoreClosed:
+            return
+        except (StoreError, sqlite3.Error) as error:
+            _log.error("cannot write what was decided", error=str(error))
+        except Exception:
+            _log.exception("a pass of adaptation failed")
+        await asyncio.sleep(_RETRY_S)
+
+
+_TIMERS: Final = (expire_forever, collect_forever, adapt_forever)
 
 
 def _descriptors() -> int:

@@ -10,12 +10,16 @@ from netpersona.control.clock import parse_rfc3339
 from netpersona.control.store.protocol import Record
 from netpersona.control.store.stored import Assigned, Assignment, PersonaRef
 from netpersona.kinds import workload as kinds
+from netpersona.kinds.adaptation import AdaptationState
 
 DocumentOf = Callable[[PersonaRef], Mapping[str, Any]]
 
 
 def workload_state(
-    assignment: Assignment, document: DocumentOf, status: kinds.StatusReport | None
+    assignment: Assignment,
+    document: DocumentOf,
+    status: kinds.StatusReport | None,
+    adaptation: AdaptationState | None = None,
 ) -> kinds.WorkloadState:
     """Of an assignment as it is now (``transitions.renewed``)."""
     assigned, previous = assignment.assigned, assignment.previous
@@ -24,6 +28,7 @@ def workload_state(
         assignment=_assignment(assigned, assignment.sequence, document) if assigned else None,
         previous=_worn(previous, document) if previous else None,
         status=status,
+        adaptation=adaptation,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from netpersona.control.identity.calls import OURS, Call
-from netpersona.control.resources import shown, transitions
+from netpersona.control.resources import adapting, shown, transitions
+from netpersona.control.resources.adapting import Latest
 from netpersona.control.resources.contents import Contents
 from netpersona.control.resources.context import Context
 from netpersona.control.resources.generic import Own, Plan, Resources, Value
@@ -17,13 +18,15 @@ from netpersona.control.store.stored import Assignment
 from netpersona.kinds.kind import Ref
 from netpersona.kinds.workload import WORKLOAD, WorkloadSpec, WorkloadState
 
-VERIFICATIONS = "verifications"
+VERIFICATIONS, DECISIONS = "verifications", "decisions"
 
 
 class _Own(Own[WorkloadState]):
-    def __init__(self, context: Context, personas: Personas, contents: Contents, statuses: Statuses) -> None:
+    def __init__(
+        self, context: Context, personas: Personas, contents: Contents, statuses: Statuses, latest: Latest
+    ) -> None:
         super().__init__(WORKLOAD)
-        self._context, self._store = context, context.store
+        self._context, self._store, self._latest = context, context.store, latest
         self._personas, self._contents, self._statuses = personas, contents, statuses
 
     def keys(self, old: Record | None, document: Value) -> Value:  # noqa: ARG002
@@ -34,15 +37,16 @@ class _Own(Own[WorkloadState]):
         return {} if old else Assignment(int(self._context.clock().timestamp() * 1e6)).put({})
 
     def references(self, value: Value) -> Iterable[Ref]:
-        return Assignment.of(value).references()
+        yield from Assignment.of(value).references()
+        yield from adapting.references(value)
 
     def effects(self, old: Record | None, value: Value | None) -> Iterable[Operation]:
-        """What the assignment pins is kept; verifications go with the workload."""
+        """What the assignment pins is kept; verifications and decisions go with the workload."""
         if value is not None:
             return self._contents.kept(Assignment.of(value))
         name = old.key if old else ""
-        found = self._store.list(VERIFICATIONS, prefix=f"{name}/")
-        return (Delete(VERIFICATIONS, record.key) for record in found)
+        found = [r for kind in (VERIFICATIONS, DECISIONS) for r in self._store.list(kind, prefix=f"{name}/")]
+        return (Delete(record.kind, record.key) for record in found)
 
     def states(self, records: Sequence[Record]) -> Sequence[WorkloadState]:
         newest, before = cache(self._personas.newest), cache(self._personas.before)
@@ -52,14 +56,17 @@ class _Own(Own[WorkloadState]):
                 transitions.renewed(Assignment.of(record.value), newest, before),
                 document,
                 self._statuses.get(record.key),
+                self._latest.state(record.key, record.value),
             )
             for record in records
         ]
 
 
 class Workloads(Resources[WorkloadSpec, WorkloadState]):
-    def __init__(self, context: Context, personas: Personas, contents: Contents, statuses: Statuses) -> None:
-        super().__init__(context, WORKLOAD, _Own(context, personas, contents, statuses))
+    def __init__(
+        self, context: Context, personas: Personas, contents: Contents, statuses: Statuses, latest: Latest
+    ) -> None:
+        super().__init__(context, WORKLOAD, _Own(context, personas, contents, statuses, latest))
         self._personas, self._contents, self._statuses = personas, contents, statuses
 
     def assignment(self, record: Record) -> Assignment:
