@@ -13,9 +13,11 @@ import typer
 
 from netpersona.cli import (
     INTERRUPTED,
+    adapt,
     apply,
     assignments,
     completion,
+    create,
     host,
     personas,
     resources,
@@ -113,6 +115,9 @@ DOCUMENTS, RESOURCES, WORKLOADS, HOST = "Documents", "Resources", "Workloads", "
 workload = typer.Typer(no_args_is_help=True, help="Add workloads, and remove them.")
 app.add_typer(workload, name="workload", rich_help_panel=WORKLOADS)
 
+adaptation = typer.Typer(no_args_is_help=True, help="Let policies choose personas from what is measured.")
+app.add_typer(adaptation, name="adapt", rich_help_panel=WORKLOADS)
+
 COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
     (HOST, "up", host.up, "sudo netpersona up"),
     (HOST, "down", host.down, "sudo netpersona down"),
@@ -129,6 +134,7 @@ COMMANDS: tuple[tuple[str, str, Callable[..., None], str], ...] = (
     (RESOURCES, "delete", resources.delete, "netpersona delete persona voip-on-3g"),
     (RESOURCES, "watch", resources.watch, "netpersona watch workloads -o json"),
     (WORKLOADS, "assign", assignments.assign, "netpersona assign web voip-on-3g --ttl 60s"),
+    (WORKLOADS, "create", create.create, "netpersona create --for voip --on web --dry-run"),
     (WORKLOADS, "release", assignments.release, "netpersona release web"),
     (WORKLOADS, "rollback", assignments.rollback, "netpersona rollback web"),
     (WORKLOADS, "verify", verify.verify, "netpersona verify web --probes 500"),
@@ -141,6 +147,18 @@ workload.command("add", epilog="Example: netpersona workload add web --netns web
     workloads.add
 )
 workload.command("remove", epilog="Example: netpersona workload remove web")(workloads.remove)
+
+
+ADAPTATION: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("enable", adapt.enable, "netpersona adapt enable web --policy calls.yaml --advise"),
+    ("disable", adapt.disable, "netpersona adapt disable web"),
+    ("explain", adapt.explain, "netpersona adapt explain web"),
+    ("log", adapt.log, "netpersona adapt log web -o json"),
+    ("off", adapt.off, "netpersona adapt off --all"),
+    ("on", adapt.on, "netpersona adapt on --all"),
+)
+for _name, _function, _example in ADAPTATION:
+    adaptation.command(_name, epilog=f"Example: {_example}")(_function)
 
 
 def main(argv: Sequence[str] | None = None, *, transport: httpx2.BaseTransport | None = None) -> int:

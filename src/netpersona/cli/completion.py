@@ -93,6 +93,14 @@ def workloads(ctx: typer.Context, incomplete: str) -> list[str]:
     return _starting(_names(ctx, "workloads"), incomplete)
 
 
+def policies(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _starting(_names(ctx, "policies"), incomplete)
+
+
+def applications(incomplete: str) -> list[str]:
+    return _starting(("voip", "video", "gaming", "bulk", "backup"), incomplete)
+
+
 def kinds(incomplete: str) -> list[str]:
     return [home.plural for home in HOMES.values() if not home.within and home.plural.startswith(incomplete)]
 

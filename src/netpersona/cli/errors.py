@@ -48,6 +48,7 @@ _COMMANDS = (
     (r"create it with POST /v1/\w+", "store it with `netpersona apply -f FILE`"),
     (r"PUT /v1/\w+/\{\w+\} replaces it", "`netpersona apply -f FILE` replaces it"),
     (r"PUT /v1/workloads/\{\w+\}/persona assigns", "`netpersona assign WORKLOAD PERSONA` assigns"),
+    (r"PUT /v1/workloads/\{\w+\}/adaptation enables", "`netpersona adapt enable WORKLOAD` enables"),
     (r"DELETE its persona to release it", "`netpersona release WORKLOAD` takes off what it wears"),
     (r"ask for a new one with POST", "ask for a new one with `netpersona verify WORKLOAD`"),
     (r"GET /v1/(\w+)", r"`netpersona get \1`"),

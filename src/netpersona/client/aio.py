@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -17,6 +17,7 @@ from netpersona.client.stream import event_of, stream_lines
 from netpersona.client.watching import Course, Event, pauses
 
 if TYPE_CHECKING:
+    from netpersona.kinds.adaptation import LoggedDecision
     from netpersona.kinds.kind import Kind, Resource
     from netpersona.kinds.verification import Verification
     from netpersona.kinds.workload import Workload
@@ -149,6 +150,32 @@ class AsyncClient:
     async def rollback(self, workload: str, *, wait_s: float = 0.0) -> Workload:
         """See `Client.rollback`."""
         return calls.load_workload(await self.send(calls.rollback(workload, wait_s)))
+
+    async def adapt(self, workload: str, policy: str, *, advise: bool = False) -> Workload:
+        """See `Client.adapt`."""
+        return calls.load_workload(await self.send(calls.adapt(workload, policy, advise=advise)))
+
+    async def stop_adapting(self, workload: str) -> Workload:
+        """See `Client.stop_adapting`."""
+        return calls.load_workload(await self.send(calls.stop_adapting(workload)))
+
+    async def decisions(self, workload: str) -> list[LoggedDecision]:
+        """See `Client.decisions`."""
+        return calls.load_decisions(await self.send(calls.decisions(workload)))
+
+    async def adapt_all(self, *, enabled: bool) -> JsonObject:
+        """See `Client.adapt_all`."""
+        return await self.send(calls.adapt_all(enabled))
+
+    async def adaptation_of_all(self) -> JsonObject:
+        """See `Client.adaptation_of_all`."""
+        return await self.send(calls.adaptation_of_all())
+
+    async def write_persona(
+        self, workload: str, requirement: Mapping[str, Any], *, dry_run: bool = False
+    ) -> JsonObject:
+        """See `Client.write_persona`."""
+        return await self.send(calls.write_persona(workload, requirement, dry_run=dry_run))
 
     async def verify(
         self,

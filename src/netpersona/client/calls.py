@@ -17,6 +17,7 @@ from netpersona.kinds.shown import brief
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from netpersona.kinds.adaptation import LoggedDecision
     from netpersona.kinds.kind import Kind, Resource
     from netpersona.kinds.verification import Verification
     from netpersona.kinds.workload import Workload
@@ -122,6 +123,32 @@ def rollback(workload: str, wait_s: float) -> Call:
     return _awaited("POST", workload, "rollback", wait_s)
 
 
+def adapt(workload: str, policy: str, *, advise: bool = False) -> Call:
+    body = {"policy_id": policy, "advise": advise}
+    return Call("PUT", path_of("workloads", workload, "adaptation"), body)
+
+
+def stop_adapting(workload: str) -> Call:
+    return Call("DELETE", path_of("workloads", workload, "adaptation"))
+
+
+def decisions(workload: str) -> Call:
+    return get("workloads", workload, "adaptation", "decisions")
+
+
+def adapt_all(enabled: bool) -> Call:
+    return Call("PUT", "/v1/adaptation", {"enabled": enabled})
+
+
+def adaptation_of_all() -> Call:
+    return Call("GET", "/v1/adaptation")
+
+
+def write_persona(workload: str, requirement: Mapping[str, Any], *, dry_run: bool = False) -> Call:
+    path = path_of("workloads", workload, "requirement")
+    return Call("POST", path, dict(requirement), _dry(dry_run))
+
+
 def verify(workload: str, wanted: Mapping[str, Any]) -> Call:
     """`wanted` may hold probes, interval and at_most."""
     body = {key: value for key, value in wanted.items() if value is not None}
@@ -163,6 +190,17 @@ def load_workload(answer: JsonObject) -> Workload:
     from netpersona.kinds.workload import WORKLOAD
 
     return load(WORKLOAD, answer)
+
+
+def load_decisions(answer: JsonObject) -> list[LoggedDecision]:
+    """Raises Unreadable."""
+    from netpersona.kinds.adaptation import LoggedDecision
+
+    try:
+        return [LoggedDecision.model_validate(item) for item in answer["items"]]
+    except (ValueError, KeyError, TypeError) as error:
+        what = "the manager says of a decision what this client cannot read"
+        raise Unreadable(what, "use the version that the manager has") from error
 
 
 def load_verification(answer: JsonObject) -> Verification:

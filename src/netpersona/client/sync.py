@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -15,6 +15,7 @@ from netpersona.client.errors import ClientError, NotFound, Unreachable
 from netpersona.client.watching import SILENCE_S, Course, Event, pauses, read_event
 
 if TYPE_CHECKING:
+    from netpersona.kinds.adaptation import LoggedDecision
     from netpersona.kinds.kind import Kind, Resource
     from netpersona.kinds.verification import Verification
     from netpersona.kinds.workload import Workload
@@ -172,6 +173,32 @@ class Client:
     def rollback(self, workload: str, *, wait_s: float = 0.0) -> Workload:
         """Put back what was worn before. Raises Conflict where that is nothing."""
         return calls.load_workload(self.send(calls.rollback(workload, wait_s)))
+
+    def adapt(self, workload: str, policy: str, *, advise: bool = False) -> Workload:
+        """Let a policy choose what the workload wears; `advise`: only log what it would choose."""
+        return calls.load_workload(self.send(calls.adapt(workload, policy, advise=advise)))
+
+    def stop_adapting(self, workload: str) -> Workload:
+        """What it wears stays."""
+        return calls.load_workload(self.send(calls.stop_adapting(workload)))
+
+    def decisions(self, workload: str) -> list[LoggedDecision]:
+        """What was decided that changed something, or would have; the oldest first."""
+        return calls.load_decisions(self.send(calls.decisions(workload)))
+
+    def adapt_all(self, *, enabled: bool) -> JsonObject:
+        """The kill switch: with False nothing adapts until it is True again."""
+        return self.send(calls.adapt_all(enabled))
+
+    def adaptation_of_all(self) -> JsonObject:
+        """Whether anything adapts: `enabled`, and the names of the `workloads` that do."""
+        return self.send(calls.adaptation_of_all())
+
+    def write_persona(
+        self, workload: str, requirement: Mapping[str, Any], *, dry_run: bool = False
+    ) -> JsonObject:
+        """Write a persona for a requirement (application, bandwidth, latency, loss), and put it on."""
+        return self.send(calls.write_persona(workload, requirement, dry_run=dry_run))
 
     def verify(
         self,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from netpersona.kinds.adaptation import LoggedDecision
 from netpersona.kinds.names import Identifier
+from netpersona.kinds.requirement import Reason
 from netpersona.kinds.workload import AssignmentRequest, StatusReport, WorkloadSpec
 
 
@@ -96,6 +97,14 @@ class AdaptationOfAll(Answer):
     changed_at: str | None
     changed_by: str | None
     workloads: list[str] = Field(description="Those that adapt, paused ones included")
+
+
+class WrittenPersona(Answer):
+    persona_id: str
+    persona: dict[str, Any] = Field(description="The canonical document that was written")
+    reasons: list[Reason] = Field(description="Why each value is what it is, and by which source")
+    warnings: list[str] = Field(description="What no persona can give on the path that is measured")
+    dry_run: bool
 
 
 class Health(Answer):

@@ -8,6 +8,7 @@ from typing import Any
 from netpersona.control.actions.adaptation_loop import AdaptationLoop
 from netpersona.control.actions.adaptations import Adaptations
 from netpersona.control.actions.assignments import Assignments
+from netpersona.control.actions.requirements import Requirements
 from netpersona.control.actions.verifications import Verifications
 from netpersona.control.clock import Clock, utc_now
 from netpersona.control.identity.calls import OURS, Call
@@ -58,6 +59,9 @@ class Service:
         self.verifications = Verifications(context, self.workloads)
         self.policies, self.measurements = Policies(context), Measurements(clock)
         self.adaptations = Adaptations(context, self.policies, self.workloads)
+        self.requirements = Requirements(
+            context, self.personas, self.workloads, self.assignments, self.contents, self.measurements
+        )
         self.adaptation_loop = AdaptationLoop(
             context,
             self.adaptations,

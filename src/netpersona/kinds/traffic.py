@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from netpersona.kinds.measured import Measured
-
 DIRECTIONS = ("egress", "ingress")
 
 KERNEL_DROPS = {
@@ -92,8 +90,11 @@ def _counts(status: Status, direction: str) -> dict[str, int]:
     return counts | {what: _count(status, direction, key) for key, what in FLOWS.items()}
 
 
-def measured_between(before: Status, after: Status) -> Measured | None:
-    """What counters say of the time between two reports; None where that was none, or counting began anew."""
+def measured_between(before: Status, after: Status) -> dict[str, Any] | None:
+    """What counters say of the time between two reports, as `measured.Measured` has it.
+
+    None where there was no time in between, or counting began anew.
+    """
     moments = [status.get("observed_at") for status in (before, after)]
     if None in moments or before.get("attachment") != after.get("attachment"):
         return None
@@ -102,7 +103,7 @@ def measured_between(before: Status, after: Status) -> Measured | None:
     sides = {direction: _measured(before, after, direction, interval_s) for direction in DIRECTIONS}
     if not 0 < interval_s <= LONGEST_INTERVAL_S or None in sides.values():
         return None
-    return Measured.model_validate({"interval_s": interval_s, **sides})
+    return {"interval_s": interval_s, **sides}
 
 
 LONGEST_INTERVAL_S = 30.0

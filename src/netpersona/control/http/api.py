@@ -21,6 +21,7 @@ from netpersona.control.http.routes import (
     health,
     hosts,
     personas,
+    requirements,
     verifications,
     workloads,
 )
@@ -48,6 +49,7 @@ _ROUTERS: Final = (
     assignments.router,
     adaptation.router,
     adaptation.all_of_them,
+    requirements.router,
     verifications.router,
     hosts.router,
     legacy.router,

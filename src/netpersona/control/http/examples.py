@@ -16,6 +16,7 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "PUT /v1/workloads/{workload_id}/status": _STATUS,
     "PUT /v1/workloads/{workload_id}/persona": {"persona_id": "slow", "ttl": "60s", "fallback": "starlink"},
     "PUT /v1/workloads/{workload_id}/adaptation": {"policy_id": "keep-calls-clear", "advise": True},
+    "POST /v1/workloads/{workload_id}/requirement": {"application": "voip", "bandwidth": "200kbit"},
     "PUT /v1/adaptation": {"enabled": True},
     "POST /v1/workloads/{workload_id}/verifications": {"probes": 200, "interval": "10ms"},
     "PUT /v1/workloads/{workload_id}/verifications/{verification_id}": {"state": "done", "rows": []},

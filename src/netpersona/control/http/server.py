@@ -95,14 +95,15 @@ async def expire_forever(service: Service) -> None:
 
 
 async def collect_forever(service: Service) -> None:
-    """Removes documents that nothing refers to, from the start on: a manager may have been killed."""
+    """Removes what nothing refers to, from the start on: a manager may have been killed."""
     while True:
         try:
+            await service.requirements.retire()
             await service.contents.collect()
         except StoreClosed:
             return
         except (StoreError, sqlite3.Error) as error:
-            _log.error("cannot remove documents that nobody wears", error=str(error))
+            _log.error("cannot remove personas and documents that nobody wears", error=str(error))
         await asyncio.sleep(COLLECT_EVERY_S)
 
 

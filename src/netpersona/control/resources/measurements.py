@@ -24,7 +24,8 @@ class Measurements:
         """From a status: what it says was measured; else, of one that adapts, what its counters say since."""
         measured = status.measured
         if measured is None and adapts and before is not None:
-            measured = measured_between(before.model_dump(), status.model_dump())
+            found = measured_between(before.model_dump(), status.model_dump())
+            measured = Measured.model_validate(found) if found else None
         if measured is not None:
             self.put(workload_id, measured)
 

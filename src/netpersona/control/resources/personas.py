@@ -16,6 +16,10 @@ REVISIONS_BOUND: Final = 16
 """Older revisions kept of each persona, for assignments that name one; workloads keep what they wear."""
 
 
+WRITTEN_FOR: Final = "written_for"
+"""Key of a stored persona: the workload that it was written for, as ``actions/requirements.py`` does."""
+
+
 class _Own(Own[PersonaState]):
     """A stored persona has the digest of its spec and an edition: its revisions, counted from 1."""
 
@@ -24,7 +28,9 @@ class _Own(Own[PersonaState]):
         self._store, self._references = context.store, context.references
 
     def keys(self, old: Record | None, document: Value) -> Value:
-        return {"digest": digest_of(document), "edition": old.value["edition"] + 1 if old else 1}
+        """One that a person replaces is hers: it is not retired."""
+        edition = old.value["edition"] + 1 if old else 1
+        return {"digest": digest_of(document), "edition": edition, WRITTEN_FOR: None}
 
     def effects(self, old: Record | None, value: Value | None) -> Iterable[Operation]:
         """What is replaced goes to the archive, where the oldest makes room; all goes with the persona."""
@@ -43,7 +49,10 @@ class _Own(Own[PersonaState]):
             users = {name: self._references.users("personas", name, "workloads")}
         else:
             users = self._references.all_users("personas", "workloads")
-        return [PersonaState(in_use_by=tuple(users.get(r.key, ()))) for r in records]
+        return [
+            PersonaState(in_use_by=tuple(users.get(r.key, ())), written_for=r.value.get(WRITTEN_FOR))
+            for r in records
+        ]
 
 
 class Personas(Resources[Persona, PersonaState]):

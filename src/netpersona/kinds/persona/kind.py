@@ -22,6 +22,10 @@ class PersonaState(Told):
     """Who uses a persona."""
 
     in_use_by: tuple[str, ...] = Field((), description="Workloads that wear it now or fall back to it")
+    written_for: str | None = Field(
+        None,
+        description="The workload that it was written for: it is deleted once nothing refers to it",
+    )
 
 
 def _read(data: object, default_name: str | None = None, /) -> tuple[str, Persona]:
@@ -48,6 +52,8 @@ def _describe(resource: Resource[Persona, PersonaState], now: datetime) -> tuple
     else:
         written = f"{resource.revision}, written {dated(resource.updated_at, now)}"
         fields = [("revision", written), ("in use by", ", ".join(resource.state.in_use_by) or "nothing")]
+        if resource.state.written_for:
+            fields.append(("written for", f"{resource.state.written_for}; deleted once nothing wears it"))
     return _explained(resource, *fields)
 
 
