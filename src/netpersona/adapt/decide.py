@@ -41,9 +41,9 @@ def decide(
 ) -> Decided:
     """What a workload that wears `worn` is to wear. Pure.
 
-    `history` holds samples, oldest first, from as far back as `policy.memory_s`; `effects` what the
-    candidates and the worn persona do. Of "switch" and "revert" the new state is that after it was done:
-    whoever does not do it (because it only advises) goes on with the old one.
+    `policy` is that of the workload (`PolicySpec.of`); `history` holds samples, oldest first, from as far
+    back as `policy.memory_s`; `effects` what candidates and worn persona do. Of "switch" and "revert" the
+    new state is that after it was done: whoever does not do it (because it only advises) keeps the old one.
     """
     state = state.as_of(now_s, worn, policy.max_switches.within / 1e9)
     if policy.effective_guard is None:

@@ -19,8 +19,9 @@ class Rules:
     def opinion(self, situation: Situation) -> Opinion | None:
         inputs = dict(_inputs(situation))
         for number, rule in enumerate(situation.policy.rules, 1):
-            if rule.persona in situation.candidates and (why := _holds(situation, rule)):
-                return Opinion((Score(persona=rule.persona, score=1.0, why=f"rule {number} {why}"),), inputs)
+            name = rule.persona
+            if name is not None and name in situation.candidates and (why := _holds(situation, rule)):
+                return Opinion((Score(persona=name, score=1.0, why=f"rule {number} {why}"),), inputs)
         return None
 
 

@@ -66,6 +66,7 @@ class Service:
             context,
             self.adaptations,
             self.assignments,
+            self.requirements,
             self.workloads,
             self.policies,
             self.personas,

@@ -12,6 +12,7 @@ import structlog
 from netpersona.adapt import Decided, Effects, State, decide, effects_of
 from netpersona.control.actions.adaptations import Adaptations
 from netpersona.control.actions.assignments import Assignments
+from netpersona.control.actions.requirements import Requirements
 from netpersona.control.problems import Refusal
 from netpersona.control.resources import adapting, transitions
 from netpersona.control.resources.contents import Contents, preset_reference
@@ -45,6 +46,7 @@ class AdaptationLoop:
         context: Context,
         adaptations: Adaptations,
         assignments: Assignments,
+        requirements: Requirements,
         workloads: Workloads,
         policies: Policies,
         personas: Personas,
@@ -54,7 +56,7 @@ class AdaptationLoop:
     ) -> None:
         self._context, self._latest, self._measurements = context, latest, measurements
         self._adaptations, self._assignments = adaptations, assignments
-        self._workloads, self._policies = workloads, policies
+        self._workloads, self._policies, self._requirements = workloads, policies, requirements
         self._personas, self._contents = personas, contents
         self._histories: dict[str, deque[Sample]] = {}
         self._effects: dict[str, Effects] = {}
@@ -91,7 +93,7 @@ class AdaptationLoop:
             return
         was = self._workloads.assignment(workload)
         decided = decide(
-            spec,
+            spec.of(workload.key),
             history,
             State.model_validate(adaptation["state"]),
             worn=was.assigned.persona.persona_id if was.assigned else None,
@@ -117,6 +119,7 @@ class AdaptationLoop:
     async def _carry_out(self, workload: Record, was: Assignment, decided: Decided, *, is_new: bool) -> None:
         decision = decided.decision
         try:
+            await self._written(workload, decision.persona)
             after = self._after(was, decision.persona)
         except Refusal as refusal:
             if is_new:
@@ -132,6 +135,14 @@ class AdaptationLoop:
         ]
         if await self._commit(workload, operations):
             _log.info("adapted", workload=workload.key, action=decision.action, persona=decision.persona)
+
+    async def _written(self, workload: Record, persona: str | None) -> None:
+        """Stores the persona, where the policy wants it written from what is measured now."""
+        adaptation = adapting.adaptation_of(workload.value)
+        policy = self._policy(adaptation["policy_id"]) if adaptation else None
+        wanted = policy.written_for(workload.key).get(persona or "") if policy else None
+        if wanted is not None:
+            await self._requirements.store(workload.key, wanted)
 
     def _after(self, was: Assignment, persona: str | None) -> Assignment:
         if persona is None:

@@ -62,8 +62,16 @@ class Requirements:
         Raises:
             NotFound, PreconditionFailed, Unprocessable, Conflict: a person has written one of that name.
         """
+        call.condition.check(self._workloads.record(name).revision)
+        written = await self.store(name, wanted, call)
+        if call.dry_run:
+            return Answered(written, None)
+        await self._assignments.assign(name, AssignmentRequest(persona_id=written.persona.persona_id), call)
+        return Answered(written, self._workloads.get(name))
+
+    async def store(self, name: str, wanted: Requirement, call: Call = OURS) -> Written:
+        """Writes and stores it; whoever called puts it on. Raises: NotFound, Unprocessable, Conflict"""
         workload = self._workloads.record(name)
-        call.condition.check(workload.revision)
         persona_id = wanted.persona_id or default_name(wanted, name)
         worn = self._workloads.assignment(workload).assigned
         newest = self._measurements.newest(name)
@@ -88,10 +96,9 @@ class Requirements:
 
         if call.dry_run:
             prepare()
-            return Answered(written, None)
-        await self._personas.commit(prepare)
-        await self._assignments.assign(name, AssignmentRequest(persona_id=persona_id), call)
-        return Answered(written, self._workloads.get(name))
+        else:
+            await self._personas.commit(prepare)
+        return written
 
     async def retire(self) -> int:
         """Deletes those that nobody uses any longer; returns how many."""

@@ -54,7 +54,10 @@ def _describe(policy: Policy, now: datetime) -> tuple[Section, ...]:
         ("stale after", str(spec.stale_after)),
         ("advises only", "yes" if spec.advise else "no"),
     )
-    rules = [(str(number), str(rule.when), rule.persona) for number, rule in enumerate(spec.rules, 1)]
+    rules = [
+        (str(number), str(rule.when), rule.persona or f"written: {rule.write}")
+        for number, rule in enumerate(spec.rules, 1)
+    ]
     goals = [
         (name, f"{goal.weight:g}", str(goal.target))
         for name in ("latency", "throughput", "loss")

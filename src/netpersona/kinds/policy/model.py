@@ -11,6 +11,7 @@ from netpersona.kinds.errors import Refused
 from netpersona.kinds.names import PersonaName
 from netpersona.kinds.policy.metrics import METRICS
 from netpersona.kinds.policy.when import When
+from netpersona.kinds.requirement.applications import Application, Requirement, default_name
 from netpersona.kinds.units import Duration, Probability, Rate, shown
 
 MAX_RULES = 32
@@ -25,8 +26,18 @@ class PolicyRule(Frozen):
 
     when: When
     """What must be measured, and for how long: `loss > 2% and rtt > 80ms for 3s`."""
-    persona: PersonaName
+    persona: PersonaName | None = None
     """A stored persona, or a preset."""
+    write: Application | None = None
+    """In its place: an application, for which a persona is written from what is measured then."""
+
+    @model_validator(mode="after")
+    def _puts_on_one(self) -> PolicyRule:
+        if (self.persona is None) == (self.write is None):
+            raise Refused(
+                "a rule puts on one persona", "write either persona: NAME or write: voip, and not both"
+            )
+        return self
 
 
 class LatencyGoal(Frozen):
@@ -160,7 +171,8 @@ class PolicySpec(Frozen):
         if not self.candidates:
             return self
         for index, rule in enumerate(self.rules):
-            self._allowed_or_refused(rule.persona, ("rules", index, "persona"))
+            if rule.persona is not None:
+                self._allowed_or_refused(rule.persona, ("rules", index, "persona"))
         if self.default is not None:
             self._allowed_or_refused(self.default, ("default",))
         return self
@@ -187,6 +199,23 @@ class PolicySpec(Frozen):
         """All personas that may be put on, in the order in which they are named."""
         named = (*self.candidates, *(rule.persona for rule in self.rules), self.default)
         return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    def written_for(self, workload: str) -> dict[str, Requirement]:
+        """Personas that its rules write for a workload, by name."""
+        wanted = [Requirement(application=rule.write) for rule in self.rules if rule.write]
+        return {default_name(requirement, workload): requirement for requirement in wanted}
+
+    def of(self, workload: str) -> PolicySpec:
+        """As it is for one workload: with the names of the personas that are written for it."""
+        if not any(rule.write for rule in self.rules):
+            return self
+        rules = tuple(
+            PolicyRule(when=rule.when, persona=default_name(Requirement(application=rule.write), workload))
+            if rule.write
+            else rule
+            for rule in self.rules
+        )
+        return self.model_copy(update={"rules": rules})
 
     @property
     def effective_guard(self) -> Guard | None:

@@ -301,3 +301,33 @@ def test_counters_are_measurements_where_nothing_better_is_told(world: Adapting)
         assert world.worn == "robust"
 
     run(scenario)
+
+
+def test_a_rule_may_have_a_persona_written(world: Adapting, clock: FakeClock) -> None:
+    async def scenario() -> None:
+        rules = [{"when": "loss > 2% for 2s", "write": "voip"}]
+        await world.prepare(rules=rules, guard=None)
+        await world.enable()
+        await world.see(8)
+        await world.see(8, loss=0.05)
+        assert world.worn == "voip-for-web"
+        assert world.service.personas.get("voip-for-web").state.written_for == "web"
+        await world.see(8)
+        assert world.worn == "plain"
+        clock.advance(minutes=5)
+        assert await world.service.requirements.retire() == 1
+
+    run(scenario)
+
+
+def test_it_does_not_write_over_what_a_person_has_written(world: Adapting) -> None:
+    async def scenario() -> None:
+        await world.prepare(rules=[{"when": "loss > 2%", "write": "voip"}], guard=None)
+        await world.service.personas.create({"persona_id": "voip-for-web"})
+        await world.enable()
+        await world.see(20, loss=0.05)
+        assert world.worn is None
+        assert world.log == [("switch", "voip-for-web", "failed")]
+        assert "was not written for web" in world.service.adaptations.log("web")[0].message
+
+    run(scenario)

@@ -110,6 +110,8 @@ def refused(**keys: Any) -> dict[str, str]:
         ),
         ({"rules": [RULE], "stale_after": 0}, "/stale_after", "older than 0s"),
         ({"rules": [{"when": "loss > 2%", "persona": "A B"}]}, "/rules/0/persona", "lower-case"),
+        ({"rules": [{"when": "loss > 2%"}]}, "/rules/0", "either persona: NAME or write: voip"),
+        ({"rules": [{**RULE, "write": "voip"}]}, "/rules/0", "and not both"),
         ({"rules": [RULE], "colour": 1}, "/colour", "no such key"),
     ],
 )
