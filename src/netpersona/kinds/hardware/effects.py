@@ -50,8 +50,9 @@ _KNOWN: dict[str, dict[str, Effect]] = {
         "vlan": Effect("flap", 2.0),
         "features": _LIVE,
     },
-    # drivers/net/vmxnet3: rings and rx offloads quiesce and reset the device, its carrier stays.
-    "vmxnet3": {"coalesce": _LIVE, "rings": Effect("reinit", 0.5), "features": Effect("reinit")},
+    # drivers/net/vmxnet3: rings quiesce and reset the device, which takes the carrier for a moment
+    # (vmxnet3_quiesce_dev).
+    "vmxnet3": {"coalesce": _LIVE, "rings": Effect("flap", 0.5), "features": Effect("reinit")},
 }
 
 _RULE_OF_THUMB = {
