@@ -1,12 +1,12 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test check lint test-rust test-python test-netns test-vm bench soak docs layout lock fmt clean
+.PHONY: help setup build demo test check lint test-rust test-python test-netns test-vm bench bench-vm soak docs layout lock fmt clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := build/stamp
-VM_TOO := tests/netns/test_attach.py # holds tests that run in the virtual machine, too
+VM_TOO := tests/netns/test_attach.py tests/netns/test_policy.py # hold tests that run in the virtual machine, too
 ENGINE_SOURCES := Cargo.toml Cargo.lock pyproject.toml \
 	$(shell find engine bpf -path '*/fuzz' -prune -o \( -name '*.rs' -o -name '*.c' -o -name '*.h' -o -name 'Cargo.toml' \) -print)
 
@@ -66,6 +66,10 @@ test-vm: build $(STAMP)/kernel ## the kernel of Debian 12 in QEMU, without the n
 
 bench: build    ## the table of figures, with bounds and peers; writes bench.json
 	$(BIN)/python -m lab.bench --json bench.json
+
+bench-vm: build $(STAMP)/kernel ## our conditions beside netem's, in QEMU; writes bench-vm.json
+	$(BIN)/python -m lab.vm --timeout 540 --result bench-vm.json \
+		$(BIN)/python -m lab.beside_netem --json /vm/exchange/result
 
 soak: build    ## three minutes of switches, load, restarts and kills at once
 	$(BIN)/python -m lab.soak

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,8 +18,11 @@ TIMED_OUT = 124
 """As of timeout(1)."""
 
 
-def run(command: list[str], timeout_s: float) -> int:
-    """The command's exit code; 124 if it took longer, 125 if the machine stopped before it ended."""
+def run(command: list[str], timeout_s: float, result: Path | None = None) -> int:
+    """The command's exit code; 124 if it took longer, 125 if the machine stopped before it ended.
+
+    What it wrote to /vm/exchange/result is copied to `result`.
+    """
     modules = KERNEL / "lib" / "modules"
     (version,) = modules.iterdir()
     with tempfile.TemporaryDirectory(prefix="netpersona-vm-") as directory:
@@ -38,6 +42,8 @@ def run(command: list[str], timeout_s: float) -> int:
         code = exchange / "exit"
         if not code.exists():
             return _gave_up(exchange, 125, "it stopped before the command ended")
+        if result is not None and (exchange / "result").exists():
+            shutil.copyfile(exchange / "result", result)
         return int(code.read_text())
 
 
@@ -51,9 +57,10 @@ def _gave_up(exchange: Path, code: int, why: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.vm", description=__doc__)
     parser.add_argument("--timeout", type=float, default=300, help="seconds, starting included")
+    parser.add_argument("--result", type=Path, help="where to copy what it wrote to /vm/exchange/result")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
-    sys.exit(run(arguments.command, arguments.timeout))
+    sys.exit(run(arguments.command, arguments.timeout, arguments.result))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def test_a_profile_lets_in_its_services(
     assert wire.counters("ingress").dropped_profile.packets - before == (service not in allowed)
 
 
+@pytest.mark.vm
 @families
 @protocols
 def test_a_restricted_workload_gets_the_replies_to_what_it_opened(
@@ -68,6 +69,7 @@ def test_what_no_rule_matches_meets_the_default_action(
     assert wire.counters("egress").dropped_default.packets == before + 1
 
 
+@pytest.mark.vm
 @families
 def test_the_first_rule_that_matches_decides(wire: Wire, family: int) -> None:
     rules: list[dict[str, Any]] = [
