@@ -52,9 +52,11 @@ def policy_cost(host: AttachedHost) -> Iterator[Figure]:
     tcp, again = ratios([rates.octets for rates in found]), sum(rates.again for rates in found)
     peer = f"{CONGESTION_CONTROL}, bare {tcp.bare * 8 / 1e9:.3g} Gbit/s, {again} segments again"
     what = "policy-only persona, TCP throughput"
-    yield Figure(what, tcp.median, "of bare", lower=0.98, peer=f"{tcp.spread}; {peer}")
+    peer = f"{tcp.spread}; {peer}"
+    yield Figure(what, tcp.median, "of bare", lower=0.98, peer=peer, within=tcp.within)
     what, peer = "policy-only persona, 64-byte packets a second", f"bare {small.bare:,.0f}"
-    yield Figure(what, small.median, "of bare", lower=0.95, peer=f"{small.spread}; {peer}")
+    peer = f"{small.spread}; {peer}"
+    yield Figure(what, small.median, "of bare", lower=0.95, peer=peer, within=small.within)
 
 
 def _stretches(host: AttachedHost) -> list[Rates]:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the benchmark's table. Without a bound it is shown for information."""
+    """One line of the benchmark's table. Without a bound it is shown for information.
+
+    `within` is the 95 % interval of `value` of an estimate; a bound is missed where all of it is beyond.
+    """
 
     what: str
     value: float
@@ -15,17 +18,17 @@ class Figure:
     upper: float | None = None
     lower: float | None = None
     peer: str = ""
+    within: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))  # numpy's scalars do not go into JSON
 
     @property
     def holds(self) -> bool | None:
+        lowest, highest = self.within or (self.value, self.value)
         if self.upper is not None:
-            return self.value <= self.upper
-        if self.lower is not None:
-            return self.value >= self.lower
-        return None
+            return lowest <= self.upper
+        return None if self.lower is None else highest >= self.lower
 
     @property
     def measured(self) -> str:

@@ -35,9 +35,13 @@ class Ratios:
         return statistics.median(self.ratios)
 
     @property
+    def within(self) -> tuple[float, float]:
+        return median_within(self.ratios)
+
+    @property
     def spread(self) -> str:
         lower, _, upper = statistics.quantiles(self.ratios, n=4)
-        low, high = median_within(self.ratios)
+        low, high = self.within
         return (
             f"median within {low:.3f} to {high:.3f}, "
             f"half of {len(self.ratios)} pairs {lower:.3f} to {upper:.3f}"

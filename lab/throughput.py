@@ -58,7 +58,10 @@ class Load:
 
 
 def throughput_rows() -> Iterator[Figure]:
-    """TCP with 10 ms in both directions, one flow and four."""
+    """TCP with 10 ms in both directions, one flow and four.
+
+    The bound is the reflector's: what only reads and writes packets reaches 0.66 of the bare path.
+    """
     with attached_host(workloads=4) as host:
         for flows, words in ((1, "one flow"), (4, "four flows")):
             for number, workload in enumerate(host.lab.workloads):
@@ -82,10 +85,10 @@ def _figures(host: AttachedHost, flows: int, what: str) -> Iterator[Figure]:
     ours, theirs = (joined([ratios([rates.octets for rates in run]) for run in runs]) for runs in found)
     control = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     peer = f"{ours.spread}; {control}, Gbit/s: {_carried(found)}"
-    yield Figure(what, ours.median, "of bare", lower=0.85 if flows == 1 else None, peer=peer)
+    yield Figure(what, ours.median, "of bare", peer=peer)
     of_theirs = ours.median / theirs.median
     peer = f"which reaches {theirs.median:.3f} of bare, {theirs.spread}"
-    yield Figure(what, of_theirs, "of the bare reflector", lower=0.9 if flows == 4 else None, peer=peer)
+    yield Figure(what, of_theirs, "of the bare reflector", lower=0.9, peer=peer)
 
 
 def _rounds(host: AttachedHost, flows: int) -> tuple[list[list[Rates]], list[list[Rates]]]:
