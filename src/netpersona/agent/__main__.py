@@ -21,7 +21,7 @@ from netpersona.agent.companion import keep_supervised
 from netpersona.agent.journal import Journal
 from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
-from netpersona.agent.runner import Neighbours, Runner, hardware_path, journal_path
+from netpersona.agent.runner import Neighbours, Runner, journal_path
 from netpersona.client import AsyncClient
 from netpersona.datapath import (
     DatapathError,
@@ -32,6 +32,7 @@ from netpersona.datapath import (
     ProgramsDriver,
     Records,
     exclusive,
+    hardware_path,
 )
 from netpersona.datapath.processes import boot_id
 from netpersona.host import SOCKETS, URI

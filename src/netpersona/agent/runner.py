@@ -210,11 +210,6 @@ def _backoff() -> Backoff:
     return Backoff(random.SystemRandom().uniform)
 
 
-def hardware_path(state_dir: Path) -> Path:
-    """Where saved configurations of interfaces are kept."""
-    return state_dir / "agent" / "hardware"
-
-
 def journal_path(state_dir: Path) -> Path:
     """The agent's journal below the state directory."""
     return state_dir / "agent" / "journal.json"

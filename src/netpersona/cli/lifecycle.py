@@ -32,8 +32,10 @@ from netpersona.datapath import (
     Incompatible,
     KernelDatapath,
     exclusive,
+    hardware_path,
     processes,
     remove,
+    restore_interfaces,
 )
 from netpersona.datapath.processes import Process
 from netpersona.datapath.programs.kernel import check_layout, pins_path
@@ -118,6 +120,8 @@ def _take_down(places: Places, run: Claim, say: Say) -> None:
     _detach_all(places)
     roles.stop(places, "engine", say)
     try:
+        if is_ours(places.state_dir, STATE_DIR):
+            restore_interfaces(hardware_path(places.state_dir))
         remove(places.run_dir)
     except DatapathError as error:
         raise CliError(f"not everything could be removed: {error}", "run `netpersona down` again") from error

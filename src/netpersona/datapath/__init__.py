@@ -20,7 +20,8 @@ from netpersona.datapath.exclusive import exclusive
 from netpersona.datapath.management import WaysIn
 from netpersona.datapath.nic.driver import NicDriver
 from netpersona.datapath.nic.ethtool import Ethtool
-from netpersona.datapath.nic.saved import Records
+from netpersona.datapath.nic.restore import restore_interfaces
+from netpersona.datapath.nic.saved import Records, hardware_path
 from netpersona.datapath.programs.driver import ProgramsDriver
 from netpersona.datapath.programs.fake import FakePrograms
 from netpersona.datapath.programs.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
@@ -89,5 +90,7 @@ __all__ = [
     "find_attachment",
     "find_behind",
     "find_tap",
+    "hardware_path",
     "remove",
+    "restore_interfaces",
 ]

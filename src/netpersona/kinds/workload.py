@@ -11,6 +11,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model
 from netpersona.kinds import traffic
 from netpersona.kinds.adaptation import AdaptationState
 from netpersona.kinds.base import Frozen, Told
+from netpersona.kinds.hardware.describe import sections
 from netpersona.kinds.kind import Change, Column, Kind, Ref, Resource, Section, keys_of, name_column
 from netpersona.kinds.measured import Measured
 from netpersona.kinds.moments import dated, left
@@ -223,6 +224,9 @@ def _troubles(workload: Workload) -> list[str]:
     if adapts and not adapts.paused and adapts.latest and adapts.latest.action == "none":
         lines.append(f"{workload.name} does not adapt now: {adapts.latest.reason}")
     warnings = state.status.warnings if state.status else ()
+    drift = (state.status.hardware or {}).get("drift") if state.status else ()
+    if drift:
+        lines.append(f"{workload.name}: others set {', '.join(map(str, drift))} of its interface")
     return lines + [f"{workload.name}: {warning}" for warning in warnings]
 
 
@@ -249,7 +253,17 @@ def _describe(workload: Workload, now: datetime) -> tuple[Section, ...]:
         ("attachment", f"{spec.place} (facing {spec.facing})"),
         *_assignment(workload.state, now),
     )
-    return Section(f"workload {workload.name}", fields), *_observed(workload.state.status, now)
+    return (
+        Section(f"workload {workload.name}", fields),
+        *_observed(workload.state.status, now),
+        *_hardware(workload.state),
+    )
+
+
+def _hardware(state: WorkloadState) -> Iterator[Section]:
+    """Where settings of the interface act, and what others changed."""
+    if state.status is not None and state.status.hardware is not None:
+        yield from sections(state.status.hardware, state.assignment.persona if state.assignment else None)
 
 
 def _assignment(state: WorkloadState, now: datetime) -> Iterator[tuple[str, str]]:

@@ -49,6 +49,7 @@ class Scripted:
         self.name = name
         self.log = log
         self.threads: set[int] = set()
+        self.concerned = True
         self.raises: dict[Label, Exception] = {}
         self.hold: Callable[[], object] = lambda: None
 
@@ -60,7 +61,7 @@ class Scripted:
 
     def concerns(self, target: Target) -> bool:
         del target
-        return True
+        return self.concerned
 
     def observe(self, only: object = None) -> Mapping[int, object]:
         del only
@@ -397,3 +398,18 @@ def test_what_is_missing_is_an_error_of_that_driver_alone(scene: Scene) -> None:
 
     scene.queues.refused = {99: EndpointMissing("gone")}
     scene.run(steps)
+
+
+def test_a_driver_that_a_target_does_not_concern_needs_no_pass() -> None:
+    scripted = Scripted("scripted", [])
+    reconciler = Reconciler([FakePrograms({"w0": 11}), scripted])
+
+    async def steps() -> None:
+        reconciler.note(target("web", WEB))
+        await reconciler.run()
+        assert reconciler.want(target("web", WEB))
+        scripted.concerned = False
+        assert not reconciler.want(target("web", WEB))
+        reconciler.close()
+
+    asyncio.run(steps())

@@ -105,3 +105,22 @@ def test_a_change_while_its_status_is_on_its_way_is_sent_again() -> None:
     reporters: list[Reporter] = []
     sent = asyncio.run(steps(Slow(), documents, change))
     assert sent == ["web", "web"]
+
+
+def test_what_the_manager_keeps_is_said_once_and_again_after_a_change() -> None:
+    documents: Documents = {"web": {"counters": 1, "hardware": {"driver": "veth"}}}
+    manager = FakeManager()
+
+    def later(reporter: Reporter) -> None:
+        documents["web"]["counters"] += 1
+        reporter.refresh("web")
+
+    def other(reporter: Reporter) -> None:
+        documents["web"]["hardware"] = {"driver": "tun"}
+        reporter.refresh("web")
+
+    asyncio.run(
+        steps(manager, documents, lambda r: r.refresh("web"), later, other, lambda r: r.changed("web"))
+    )
+    said = [document.get("hardware") for _, document in manager.statuses]
+    assert said == [{"driver": "veth"}, None, {"driver": "tun"}, {"driver": "tun"}]

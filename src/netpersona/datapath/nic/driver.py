@@ -108,7 +108,11 @@ class NicDriver:
                 del self._seen[ifindex]  # of these the kernel tells nobody
 
     def _found(self, ifindex: int) -> Found | None:
-        nic, record = self._look(ifindex), self._records.by_ifindex.get(ifindex)
+        record = self._records.by_ifindex.get(ifindex)
+        try:
+            nic = self._look(ifindex)
+        except DatapathError as error:  # it is no reason to leave the others alone
+            return Found(None, made=_made(record), unread=str(error))
         if nic is None:
             for kept in (self._failed, self._asked, self._reports):
                 kept.pop(ifindex, None)

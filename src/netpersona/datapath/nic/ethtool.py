@@ -7,7 +7,8 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from netpersona.datapath.messages import (
     ACK,
@@ -25,6 +26,8 @@ from netpersona.datapath.nic.ioctls import EthtoolIoctl
 from netpersona.kinds.hardware import Capabilities, Settings, Value
 from netpersona.kinds.hardware.rss import entries_of, text
 from netpersona.kinds.hardware.steering import parse
+
+T = TypeVar("T")
 
 _FEATURES_GET, _FEATURES_SET, _RINGS_GET, _RINGS_SET = 11, 12, 15, 16  # ETHTOOL_MSG_*
 _CHANNELS_GET, _CHANNELS_SET, _COALESCE_GET, _COALESCE_SET = 17, 18, 19, 20
@@ -99,18 +102,23 @@ class Ethtool:
     def read(self, ifindex: int) -> Nic | None:
         try:
             link = self._link(ifindex)
-            driver = self._ioctl.driver(ifindex)
-            numbers, maxima = self._numbers(ifindex, () if driver in _NO_CHANNELS else ("rings", "channels"))
-            settings = {"txqueuelen": _word(link, _TXQLEN), **numbers, **dict(self._others(ifindex))}
-            counts = [settings.get(f"channels/{name}") for name in ("rx", "combined")]
-            queues = sum(count for count in counts if isinstance(count, int)) or _word(link, _RX_QUEUES) or 1
-            queue_settings = dict(self._of_queues(ifindex, queues))
-            rss = self._ioctl.rss(ifindex)
-            size, rules = self._ioctl.rules(ifindex)
         except OSError as error:
-            if error.errno in (errno.ENODEV, errno.ENXIO):
+            if error.errno == errno.ENODEV:
                 return None
             raise
+        return self._nic(ifindex, link)
+
+    def _nic(self, ifindex: int, link: Mapping[int, bytes]) -> Nic:
+        driver = self._ioctl.driver(ifindex)
+        numbers, maxima = self._numbers(ifindex, () if driver in _NO_CHANNELS else ("rings", "channels"))
+        settings: dict[str, Value] = {"txqueuelen": _word(link, _TXQLEN), **numbers}
+        settings.update(self._others(ifindex))
+        counts = [settings.get(f"channels/{name}") for name in ("rx", "combined")]
+        queues = sum(count for count in counts if isinstance(count, int)) or _word(link, _RX_QUEUES) or 1
+        queue_settings = dict(self._of_queues(ifindex, queues))
+        rss = _unless_refused(lambda: self._ioctl.rss(ifindex), None)
+        nothing: tuple[int, dict[int, str]] = (0, {})
+        size, rules = _unless_refused(lambda: self._ioctl.rules(ifindex), nothing)
         settings |= queue_settings | _rss_settings(rss)
         settings |= {f"ntuple/{place}": shown for place, shown in rules.items()}
         capabilities = Capabilities(
@@ -156,7 +164,7 @@ class Ethtool:
 
     def _of_queues(self, ifindex: int, queues: int) -> Iterator[tuple[str, Value]]:
         for queue in range(min(queues, MOST_QUEUES)):
-            found = self._ioctl.coalescing(ifindex, queue)
+            found = _unless_refused(partial(self._ioctl.coalescing, ifindex, queue), None)
             if found is None:
                 return
             yield from ((f"queue/{queue}/coalesce/{name}", value) for name, value in found.items())
@@ -232,6 +240,16 @@ class Ethtool:
         if answered == ERROR:
             refuse(message, marks)
         return message
+
+
+def _unless_refused(read: Callable[[], T], otherwise: T) -> T:
+    """Some drivers answer that a question is invalid where they mean that they know no such thing."""
+    try:
+        return read()
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return otherwise
+        raise
 
 
 def _word(found: Mapping[int, bytes], kind: int) -> int:

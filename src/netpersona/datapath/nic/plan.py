@@ -46,12 +46,16 @@ NO_CAPABILITIES = Capabilities()
 
 @dataclass(frozen=True)
 class Found:
-    """An interface: what it has (`settings` None: it is gone), what we did to it, and what failed."""
+    """An interface: what it has (`settings` None: it is gone), what we did to it, and what failed.
+
+    `unread` says why it cannot be asked just now: what is on it stays.
+    """
 
     settings: Settings | None
     capabilities: Capabilities = NO_CAPABILITIES
     made: Made | None = None
     failed: Failed | None = None
+    unread: str = ""
 
     @property
     def drift(self) -> tuple[str, ...]:
@@ -94,7 +98,7 @@ NicChange = Reconfigure | Undo | Forget | Refuse
 def plan_all(current: Mapping[int, Found], wanted: Wanted) -> list[NicChange]:
     changes: list[NicChange] = []
     for ifindex, found in current.items():
-        if found.made is not None and wanted.gives_up(ifindex):
+        if found.made is not None and not found.unread and wanted.gives_up(ifindex):
             changes += _restored(ifindex, found)
     for target in wanted.targets.values():
         changes += _of_target(current.get(target.ifindex), target)
@@ -165,7 +169,10 @@ def _restored(ifindex: int, found: Found) -> Iterator[NicChange]:
 
 def _of_target(found: Found | None, target: Target) -> Iterator[NicChange]:
     hardware = hardware_of(target)
-    if found is None or found.settings is None:
+    if found is not None and found.unread:
+        if hardware or found.made is not None:
+            yield Refuse(target.ifindex, target.workload_id, found.unread)
+    elif found is None or found.settings is None:
         if found is not None and found.made is not None:
             yield Forget(target.ifindex, target.workload_id)
         if hardware:

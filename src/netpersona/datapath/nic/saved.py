@@ -21,6 +21,11 @@ _log = structlog.get_logger(__name__)
 _Value = StrictBool | StrictInt | StrictStr | None
 
 
+def hardware_path(state_dir: Path) -> Path:
+    """Where they are below the state directory."""
+    return state_dir / "agent" / "hardware"
+
+
 class Record(BaseModel):
     """What we did to an interface. Settings by key.
 
