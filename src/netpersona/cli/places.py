@@ -39,7 +39,7 @@ STATE_DIR: Known = {
         **{f"netpersona.db{part}": None for part in ("", "-wal", "-shm", "-journal", ".lock")},
         "token": None,
     },
-    "agent": {"journal.json": None, "journal.new": None},
+    "agent": {"journal.json": None, "journal.new": None, "hardware": {}},
     "log": {f"{role}.log": None for role in ROLES},
 }
 

@@ -63,6 +63,8 @@ class Records:
     def __init__(self, directory: Path, boot: str) -> None:
         self._directory, self.boot = directory, boot
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for torn in directory.glob("*.new"):
+            torn.unlink()
         self.by_ifindex: dict[int, Record] = {record.ifindex: record for record in self._read_all()}
 
     def put(self, record: Record) -> None:
