@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -152,3 +153,33 @@ def test_a_persona_is_written_for_an_application(
     assert "written for" in run(shared, "describe", "persona", f"voip-for-{adapted}").stdout
     for wrong in ("fax", "speed=1mbit", "bandwidth=", ""):
         assert run(shared, "create", "--for", wrong, "--on", adapted, "--dry-run").returncode != 0
+
+
+def test_a_manager_that_is_killed_goes_on_with_what_it_has_logged(start: Any, tmp_path: Path) -> None:
+    """A switch, its line in the log and what is remembered of it are one commit."""
+    with start(tmp_path) as running:
+        with running.unix() as client:
+            policy = {
+                "rules": [{"when": "loss > 2%", "persona": "atc-edge-lossy"}],
+                "default": "atc-3g-good",
+                "dwell": "100ms",
+                "max_switches": {"count": 1000, "within": "10min"},
+            }
+            workload = {"workload_id": "web", "kind": "interface", "interface": "lo"}
+            for path, body in (
+                ("/v1/policies", {"policy_id": "jumpy", **policy}),
+                ("/v1/workloads", workload),
+            ):
+                client.post(path, json=body).raise_for_status()
+            client.put("/v1/workloads/web/adaptation", json={"policy_id": "jumpy"}).raise_for_status()
+        for loss in (0.0, 0.05, 0.0):
+            with measuring(running, "web", loss), running.unix() as client:
+                wanted = "atc-edge-lossy" if loss else "atc-3g-good"
+                until(lambda: worn(client, "web") == wanted)  # noqa: B023
+        running.stop(signal.SIGKILL)
+    with start(tmp_path) as again, again.unix() as client:
+        log = client.get("/v1/workloads/web/adaptation/decisions").json()["items"]
+        assert worn(client, "web") == log[-1]["persona"]
+        assert [line["result"] for line in log] == ["done"] * 3
+        with measuring(again, "web", 0.05):
+            until(lambda: worn(client, "web") == "atc-edge-lossy")
