@@ -29,6 +29,9 @@ from netpersona.kinds.persona import InvalidDocument
 LOOK_UPS = 8
 """Workloads in place that a pass looks up again, in turn."""
 
+_LONG_AGO_NS = 1
+"""CLOCK_MONOTONIC. On record, it keeps what was given up from coming back with a restarted agent."""
+
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
@@ -93,6 +96,15 @@ class Agent:
     def want(self, workload: Workload) -> None:
         """A workload was added or changed. The fast path: one store where it is attached already."""
         state = self._expect(workload)
+        if not self._put(state):
+            self.wake.set()
+
+    def give_up(self, workload_id: str, sequence: int) -> None:
+        """Put the fallback of an assignment in force, before its end; nothing if it is another by now."""
+        state = self.states.get(workload_id)
+        if state is None or state.workload.sequence != sequence:
+            return
+        state.ended, state.aimed = sequence, None
         if not self._put(state):
             self.wake.set()
 
@@ -293,6 +305,9 @@ class Agent:
         )
 
     def _recorded_ns(self, workload: Workload) -> int:
+        state = self.states.get(workload.workload_id)
+        if state is not None and state.ended == workload.sequence:
+            return _LONG_AGO_NS
         record = self._journal.records.get(workload.workload_id)
         return record.expires_ns if record is not None and record.sequence == workload.sequence else 0
 

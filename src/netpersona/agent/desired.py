@@ -30,6 +30,8 @@ class Assignment:
     expires_at: datetime | None = None
     fallback: PersonaReference | None = None
     allow_disruptive: bool = False
+    probe: str | None = None
+    """What confirms it or takes it back until it ends (`kinds/probe.py`)."""
 
 
 def references(assignment: Assignment | None) -> list[PersonaReference]:
@@ -87,7 +89,8 @@ def wanted_workload(line: Mapping[str, Any], documents: Mapping[str, str], now: 
         persona, left_ms, fallback = reference(told), told.get("remaining_ms"), told.get("fallback")
         expires_at = None if left_ms is None else now + timedelta(milliseconds=left_ms)
         disruptive = bool(told.get("allow_disruptive"))
-        return Assignment(persona, expires_at, reference(fallback) if fallback else None, disruptive)
+        after, probe = reference(fallback) if fallback else None, _text(told.get("probe"))
+        return Assignment(persona, expires_at, after, disruptive, probe)
 
     return _read(line, assignment)
 
@@ -132,7 +135,8 @@ def _assignment_text(assignment: Assignment) -> str:
     fallback = f"{{{_reference_text(assignment.fallback)}}}" if assignment.fallback else "null"
     worn = _reference_text(assignment.persona)
     allowed = ',"allow_disruptive":true' if assignment.allow_disruptive else ""
-    return f'{{{worn},"expires_at":{_json(expires_at)},"fallback":{fallback}{allowed}}}'
+    probe = f',"probe":{_json(assignment.probe)}' if assignment.probe else ""
+    return f'{{{worn},"expires_at":{_json(expires_at)},"fallback":{fallback}{allowed}{probe}}}'
 
 
 def _reference_text(persona: PersonaReference) -> str:
@@ -158,6 +162,7 @@ def _assignment(document: Mapping[str, Any]) -> Assignment:
         expires_at=_instant(expires_at) if expires_at else None,
         fallback=_reference(fallback) if fallback else None,
         allow_disruptive=bool(document.get("allow_disruptive")),
+        probe=_text(document.get("probe")),
     )
 
 

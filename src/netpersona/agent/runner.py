@@ -19,12 +19,14 @@ import structlog
 from netpersona.agent.agent import LOOK_UPS, Agent
 from netpersona.agent.backoff import Backoff
 from netpersona.agent.compiled import precompile
+from netpersona.agent.confirming import Confirming
 from netpersona.agent.desired import Workload
 from netpersona.agent.follower import Follower
 from netpersona.agent.journal import Journal
 from netpersona.agent.labels import Labels
 from netpersona.agent.locator import Locator
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
+from netpersona.agent.origins import Origins
 from netpersona.agent.reporter import Reporter
 from netpersona.agent.status import Readings, seen, status_document
 from netpersona.agent.targets import Moment
@@ -87,7 +89,14 @@ class Runner:
         self._containers = ContainerWatch(neighbours.sockets, self._containers_changed)
         self._domains = DomainWatch(neighbours.libvirt, self._domains_changed)
         locate = Locator(self._containers, self._domains)
-        self._agent = Agent(drivers, journal, locate, readings.vanished, moment, self._reporter.changed)
+        self._agent = Agent(drivers, journal, locate, readings.vanished, moment, self._changed)
+        self._confirming = Confirming(
+            self._agent.states,
+            Origins(self._containers).ask,
+            moment,
+            self._agent.give_up,
+            self._reporter.changed,
+        )
         self._labels = Labels(manager, self._containers, self._workloads, host, allowed=neighbours.labels)
         self._verifier = Verifier(prober, readings, manager, self._agent.states)
         self._follower = Follower(manager, self._agent, host, _backoff(), self._verifier.take)
@@ -113,7 +122,12 @@ class Runner:
         finally:
             self._domains.close()
             self._verifier.close()
+            self._confirming.close()
             self._agent.close()
+
+    def _changed(self, workload_id: str) -> None:
+        self._reporter.changed(workload_id)
+        self._confirming.look(workload_id)
 
     def _containers_changed(self, changed: Iterable[Container]) -> None:
         self._agent.look_again(lambda workload: bool(named(changed, workload.container or "")))
@@ -202,7 +216,10 @@ class Runner:
             _log.warning("cannot read counters", workload=workload_id, error=str(error))
             found = None
         hardware = self._hardware(state.target.ifindex) if state.target else None
-        return status_document(state, found, monotonic_ns=now.monotonic_ns, now=now.wall, hardware=hardware)
+        probe = self._confirming.report(workload_id)
+        return status_document(
+            state, found, monotonic_ns=now.monotonic_ns, now=now.wall, hardware=hardware, probe=probe
+        )
 
 
 def _backoff() -> Backoff:

@@ -39,7 +39,8 @@ class WorkloadState:
     was attached to last, 0: none. `target` is what is wanted of its interface, worked out from `aimed`.
     `applied_sequence` is -1 until something was applied. `wanted_ns` and `applied_ns` (CLOCK_MONOTONIC) are
     when the newest wish came and when it was in force, `applied_at` is the latter in UTC. `unreadable` is a
-    wish with a persona that cannot be compiled. `known`: `phase` was found out by this agent.
+    wish with a persona that cannot be compiled. `ended` is the sequence of an assignment that was given up
+    before its end. `known`: `phase` was found out by this agent.
     """
 
     workload: Workload
@@ -55,6 +56,7 @@ class WorkloadState:
     applied_ns: int = 0
     applied_at: datetime | None = None
     unreadable: Workload | None = None
+    ended: int = -1
     known: bool = False
 
     @property
@@ -94,6 +96,7 @@ def status_document(
     monotonic_ns: int,
     now: datetime,
     hardware: Mapping[str, Any] | None = None,
+    probe: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The document of `PUT /v1/workloads/{id}/status`. `hardware` is what `HardwareReport` reads."""
     document: dict[str, Any] = {
@@ -108,6 +111,7 @@ def status_document(
         "persona_id": None,
         "expired": False,
         "proof": "idle",
+        "probe": probe,
         "warnings": list(state.warnings),
         "hardware": hardware,
         "observed_at": now.isoformat(),

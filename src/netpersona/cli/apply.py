@@ -110,6 +110,34 @@ def apply(
     emit(_applied(results, dry_run), output)
 
 
+def load(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file with one persona, or - for stdin.")],
+    output: Output = Format.table,
+) -> None:
+    """Store the persona of a file; loading it again changes nothing."""
+    from netpersona.cli.documents import one_document
+
+    document = one_document(file)
+    if document.kind.noun != "persona":
+        raise CliError(f"{file} holds a {document.kind.noun}", f"`netpersona apply -f {file}` stores it")
+    for warning in document.warnings:
+        warn(f"{document.name}: {warning}")
+    with connect(settings_of(ctx)) as api:
+        results = apply_documents(api, [document], dry_run=False)
+    emit(_applied(results, False), output)
+
+
+def unload(
+    ctx: typer.Context,
+    persona: Annotated[str, typer.Argument(metavar="PERSONA", autocompletion=completion.personas)],
+) -> None:
+    """Remove a persona; refused while a workload wears it or falls back to it, and says which."""
+    from netpersona.cli.resources import delete
+
+    delete(ctx, "persona", [persona])
+
+
 Applied = tuple["Document", str, "Resource[Any, Any] | None"]
 """What happened to a document, and what is stored of it now; None where nothing is."""
 

@@ -1,24 +1,30 @@
-"""assign, release and rollback: which persona a workload wears."""
+"""assign, confirm, release and rollback: which persona a workload wears."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from netpersona.cli import completion
+from netpersona.cli.confirming import await_probe, require_way_back, say_deadline
 from netpersona.cli.connection import connect, names, settings_of, unknown
 from netpersona.cli.errors import CliError, note, unknown_name
 from netpersona.cli.force import is_applied, poll, require_applied, require_in_force
-from netpersona.cli.options import Wait, WorkloadName, lifetime, seconds
-from netpersona.cli.output import Format, Output, emit, view_of
+from netpersona.cli.options import Wait, WorkloadName, lifetime, probe_text, seconds
+from netpersona.cli.output import Format, Output, View, emit, view_of
 from netpersona.cli.personas import LISTINGS, split
 from netpersona.client import ApiError, Conflict, NotFound
 
 if TYPE_CHECKING:
     from netpersona.client import Assignment, Client
+    from netpersona.kinds.plans import WorkloadPlan
     from netpersona.kinds.workload import Workload
+
+R = TypeVar("R")
 
 
 def assign(
@@ -48,6 +54,29 @@ def assign(
             autocompletion=completion.personas,
         ),
     ] = None,
+    confirm_within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            callback=lifetime,
+            help="Go back by itself after this long unless `netpersona confirm` is run.",
+        ),
+    ] = None,
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROBE",
+            callback=probe_text,
+            help="With --confirm-within: ping:ADDRESS, tcp:ADDRESS:PORT or http://ADDRESS/PATH, asked from"
+            " the workload's side; three answers confirm, three failures go back at once.",
+        ),
+    ] = None,
+    allow_disruptive: Annotated[
+        bool,
+        typer.Option(
+            "--allow-disruptive", help="Also where it takes the link down; `netpersona plan` says so."
+        ),
+    ] = False,
     wait: Wait = "2s",
     output: Output = Format.table,
 ) -> None:
@@ -56,12 +85,32 @@ def assign(
         raise typer.BadParameter("give a PERSONA or -f FILE", ctx=ctx)
     if fallback is not None and ttl is None:
         raise typer.BadParameter("--fallback needs --ttl: nothing else makes a persona fall back", ctx=ctx)
+    if confirm_within is not None and ttl is not None:
+        raise typer.BadParameter("--confirm-within and --ttl exclude each other", ctx=ctx)
+    if probe is not None and confirm_within is None:
+        raise typer.BadParameter("--probe needs --confirm-within: it is what confirms", ctx=ctx)
     with connect(settings_of(ctx)) as api:
-        name = _applied_file(api, file, persona) if file else str(persona)
-        answer = _put(api, workload, _assignment(name, ttl, fallback), seconds(wait))
+        name = (
+            _applied_file(api, file, persona, workload if confirm_within else None) if file else str(persona)
+        )
+        wanted = _assignment(name, ttl, fallback)
+        if confirm_within:
+            wanted = replace(wanted, confirm_within=confirm_within, probe=probe)
+        if allow_disruptive:
+            wanted = replace(wanted, allow_disruptive=True)
+        answer = _put(api, workload, wanted, seconds(wait))
         if answer.state.assignment and not answer.state.assignment.anew:
             note(f"{workload} wore this very document already; to start it anew, release it first")
         _told(api, answer, wait, output)
+        if confirm_within and seconds(wait):
+            await_probe(api, answer) if probe else say_deadline(answer)
+
+
+def confirm(
+    ctx: typer.Context, workload: WorkloadName, wait: Wait = "2s", output: Output = Format.table
+) -> None:
+    """Keep what was assigned with --confirm-within; exit 1 where it has gone back by itself."""
+    _change(ctx, workload, lambda api: api.confirm(workload), wait, output)
 
 
 def release(
@@ -103,8 +152,11 @@ def _told(api: Client, workload: Workload, wait: str, output: Format) -> None:
         require_in_force(api, workload)
 
 
-def _applied_file(api: Client, file: str, persona: str | None) -> str:
-    """Store the file's personas; the one to assign is the one named, or the only one."""
+def _applied_file(api: Client, file: str, persona: str | None, keeps: str | None) -> str:
+    """Store the file's personas; the one to assign is the one named, or the only one.
+
+    `keeps`: a workload that must not be switched by that.
+    """
     from netpersona.cli.apply import apply_documents
     from netpersona.cli.documents import load_documents
 
@@ -114,6 +166,8 @@ def _applied_file(api: Client, file: str, persona: str | None) -> str:
         raise CliError(f"{file} holds {len(names)} personas", "name the one to assign after the workload")
     if persona is not None and persona not in names:
         raise unknown_name("persona", persona, names, f"netpersona validate {file}")
+    if keeps is not None:
+        require_way_back(api, keeps, names)
     apply_documents(api, documents, dry_run=False)
     return persona or names[0]
 
@@ -126,17 +180,77 @@ def _assignment(persona: str, ttl: str | None, fallback: str | None) -> Assignme
     return Assignment(name, revision, ttl, after or None, after_revision)
 
 
+def plan(
+    ctx: typer.Context,
+    workload: WorkloadName,
+    persona: Annotated[
+        str,
+        typer.Argument(
+            metavar="PERSONA",
+            help="A stored persona, maybe a revision as in voip@2, or a preset.",
+            autocompletion=completion.personas,
+        ),
+    ],
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 0 without changes, 2 with some, 1 on errors.")
+    ] = False,
+    output: Output = Format.table,
+) -> None:
+    """Show what assigning a persona would change, and what that does to traffic; nothing is done.
+
+    Exit 1 where the interface cannot do what the persona asks.
+    """
+    from netpersona.kinds.plans import outage, rows
+
+    with connect(settings_of(ctx)) as api:
+        found = _asked(api, workload, _assignment(persona, None, None), api.plan)
+    view = View(
+        columns=("CHANGE", "BEFORE", "AFTER", "CLASS", "OUTAGE"),
+        rows=list(rows(found)),
+        data=found.model_dump(mode="json"),
+        names=[change.key for change in found.changes],
+        empty="no changes",
+    )
+    emit(view, output)
+    if output is Format.table:
+        _remark(found, outage(found.outage_s, found.label))
+    if found.refusals:
+        details = [f"{one.pointer}: {one.detail}; {one.remedy}" for one in found.refusals]
+        raise CliError(f"the interface of {workload} cannot do what {persona} asks", details=details)
+    if detailed_exitcode and found.changes:
+        raise typer.Exit(2)
+
+
+def _remark(found: WorkloadPlan, outage: str) -> None:
+    """What the table does not say."""
+    for line in found.notes:
+        note(line)
+    if found.changes:
+        note(f"in all: {found.label or 'not known'}, outage {outage}")
+    if any(change.part == "hardware" for change in found.changes):
+        seen = found.hardware
+        when = f"as reported at {seen.observed_at} (driver {seen.driver or 'unknown'})"
+        note(f"settings of the interface: {when if seen.known else 'not known, no agent has reported them'}")
+    if found.disruptive:
+        note("refused at `netpersona assign` unless --allow-disruptive is given")
+
+
 def _put(api: Client, workload: str, assignment: Assignment, patience_s: float) -> Workload:
     """Assign; the manager answers once the agent has applied it, or after `patience_s`."""
+    return _asked(api, workload, assignment, partial(api.assign, wait_s=patience_s))
+
+
+def _asked(api: Client, workload: str, assignment: Assignment, call: Callable[[str, Assignment], R]) -> R:
+    """Ask about an assignment; where a name is misspelt, offer the nearest."""
     try:
-        return _known(api, workload, lambda: api.assign(workload, assignment, wait_s=patience_s))
+        return _known(api, workload, lambda: call(workload, assignment))
     except ApiError as error:
         if error.status in (404, 422):
             _check_names(api, [assignment.persona_id, assignment.fallback])
         raise
 
 
-def _known(api: Client, workload: str, call: Callable[[], Workload]) -> Workload:
+def _known(api: Client, workload: str, call: Callable[[], R]) -> R:
     """Make the call; where there is no such workload, name the nearest one."""
     try:
         return call()

@@ -50,6 +50,7 @@ _COMMANDS = (
     (r"PUT /v1/workloads/\{\w+\}/persona assigns", "`netpersona assign WORKLOAD PERSONA` assigns"),
     (r"PUT /v1/workloads/\{\w+\}/adaptation enables", "`netpersona adapt enable WORKLOAD` enables"),
     (r"DELETE its persona to release it", "`netpersona release WORKLOAD` takes off what it wears"),
+    (r"send allow_disruptive: true", "give --allow-disruptive"),
     (r"ask for a new one with POST", "ask for a new one with `netpersona verify WORKLOAD`"),
     (r"GET /v1/(\w+)", r"`netpersona get \1`"),
     (r"(see|write a path as) /openapi\.json.*", "use the command that came with this manager"),

@@ -38,6 +38,17 @@ def lifetime(text: str | None) -> str | None:
         raise typer.BadParameter(f"{error.message}; {error.remedy}") from error
 
 
+def probe_text(text: str | None) -> str | None:
+    """Option callback for `--probe`."""
+    from netpersona.kinds.errors import Refused
+    from netpersona.kinds.probe import canonical
+
+    try:
+        return text if text is None else canonical(text)
+    except Refused as error:
+        raise typer.BadParameter(f"{error.message}; {error.remedy}") from error
+
+
 WorkloadName = Annotated[str, typer.Argument(metavar="WORKLOAD", autocompletion=completion.workloads)]
 Wait = Annotated[
     str,

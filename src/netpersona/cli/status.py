@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netpersona.cli.connection import Settings, connect, settings_of
+from netpersona.cli import completion, figures
+from netpersona.cli.connection import Settings, connect, get_known, settings_of
 from netpersona.cli.errors import report, warn
 from netpersona.cli.force import doubts, engine_is_dead
 from netpersona.cli.output import Format, Output, View, emit
@@ -28,12 +29,26 @@ PROCESSES = ("manager", "agent", "engine", "supervisor")
 _IN_TROUBLE = ("error", "refused")
 
 
-def status(ctx: typer.Context, output: Output = Format.table) -> None:
-    """Show processes, how late the engine is, and every workload.
+def status(
+    ctx: typer.Context,
+    workload: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="WORKLOAD",
+            help="Only this one, with what is measured of its traffic.",
+            autocompletion=completion.workloads,
+        ),
+    ] = None,
+    output: Output = Format.table,
+) -> None:
+    """Show processes, how late the engine is, and every workload; or one workload and its live measurements.
 
     Exit 1 when a process that should run does not, a workload is in error, or conditions are not in force.
     """
     settings = settings_of(ctx)
+    if workload is not None:
+        _of_one(settings, workload, output)
+        return
     processes = _processes(settings) if settings.server is None else []
     doubtful: list[str] = []
     try:
@@ -48,6 +63,32 @@ def status(ctx: typer.Context, output: Output = Format.table) -> None:
         report(trouble)
     if trouble is not None or doubtful or _is_in_trouble(processes, hosts, workloads):
         raise typer.Exit(1)
+
+
+def _of_one(settings: Settings, name: str, output: Format) -> None:
+    from netpersona.kinds.workload import WORKLOAD
+
+    with connect(settings) as api:
+        found = get_known(api, WORKLOAD, name)
+        doubtful = doubts(api, [found])
+    if output is Format.table:
+        emit(_workload_view([found]), output)
+        print()
+    emit(_measured_view(found), output)
+    for line in [*WORKLOAD.troubles(found), *doubtful]:
+        warn(line)
+    if doubtful or (found.state.status and found.state.status.phase in _IN_TROUBLE):
+        raise typer.Exit(1)
+
+
+def _measured_view(workload: Workload) -> View:
+    status = workload.state.status
+    return View(
+        columns=("MEASURED", *traffic.DIRECTIONS),
+        rows=list(figures.rows(figures.measured_of(workload))),
+        data=status.model_dump(mode="json") if status else None,
+        names=[workload.reference],
+    )
 
 
 def _is_in_trouble(

@@ -19,6 +19,7 @@ from netpersona.client.watching import Course, Event, pauses
 if TYPE_CHECKING:
     from netpersona.kinds.adaptation import LoggedDecision
     from netpersona.kinds.kind import Kind, Resource
+    from netpersona.kinds.plans import WorkloadPlan
     from netpersona.kinds.verification import Verification
     from netpersona.kinds.workload import Workload
 
@@ -176,6 +177,14 @@ class AsyncClient:
     ) -> JsonObject:
         """See `Client.write_persona`."""
         return await self.send(calls.write_persona(workload, requirement, dry_run=dry_run))
+
+    async def confirm(self, workload: str, *, wait_s: float = 0.0) -> Workload:
+        """Keep what was assigned with `confirm_within`. Raises Conflict where it is too late."""
+        return calls.load_workload(await self.send(calls.confirm(workload, wait_s)))
+
+    async def plan(self, workload: str, assignment: Assignment) -> WorkloadPlan:
+        """What `assign` would change, and what that does to traffic; nothing is stored."""
+        return calls.load_plan(await self.send(calls.plan(workload, assignment)))
 
     async def verify(
         self,

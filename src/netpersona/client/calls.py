@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from netpersona.kinds.adaptation import LoggedDecision
     from netpersona.kinds.kind import Kind, Resource
+    from netpersona.kinds.plans import WorkloadPlan
     from netpersona.kinds.verification import Verification
     from netpersona.kinds.workload import Workload
 
@@ -108,6 +109,12 @@ class Assignment:
     ttl: str | None = None
     fallback: str | None = None
     fallback_revision: int | None = None
+    confirm_within: str | None = None
+    """Go back to what is worn now unless it is confirmed within this time ("30s")."""
+    probe: str | None = None
+    """What the agent asks meanwhile, to confirm it or to take it back: "ping:10.0.0.1"."""
+    allow_disruptive: bool | None = None
+    """Also where a change takes the link down; `plan` names such changes."""
 
 
 def assign(workload: str, assignment: Assignment, wait_s: float) -> Call:
@@ -147,6 +154,15 @@ def adaptation_of_all() -> Call:
 def write_persona(workload: str, requirement: Mapping[str, Any], *, dry_run: bool = False) -> Call:
     path = path_of("workloads", workload, "requirement")
     return Call("POST", path, dict(requirement), _dry(dry_run))
+
+
+def confirm(workload: str, wait_s: float) -> Call:
+    return _awaited("POST", workload, "confirm", wait_s)
+
+
+def plan(workload: str, assignment: Assignment) -> Call:
+    body = {key: value for key, value in asdict(assignment).items() if value is not None}
+    return Call("POST", path_of("workloads", workload, "plan"), body)
 
 
 def verify(workload: str, wanted: Mapping[str, Any]) -> Call:
@@ -200,6 +216,16 @@ def load_decisions(answer: JsonObject) -> list[LoggedDecision]:
         return [LoggedDecision.model_validate(item) for item in answer["items"]]
     except (ValueError, KeyError, TypeError) as error:
         what = "the manager says of a decision what this client cannot read"
+        raise Unreadable(what, "use the version that the manager has") from error
+
+
+def load_plan(answer: JsonObject) -> WorkloadPlan:
+    from netpersona.kinds.plans import WorkloadPlan
+
+    try:
+        return WorkloadPlan.model_validate(answer)
+    except ValueError as error:
+        what = "the manager says of a plan what this client cannot read"
         raise Unreadable(what, "use the version that the manager has") from error
 
 

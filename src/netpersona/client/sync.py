@@ -17,6 +17,7 @@ from netpersona.client.watching import SILENCE_S, Course, Event, pauses, read_ev
 if TYPE_CHECKING:
     from netpersona.kinds.adaptation import LoggedDecision
     from netpersona.kinds.kind import Kind, Resource
+    from netpersona.kinds.plans import WorkloadPlan
     from netpersona.kinds.verification import Verification
     from netpersona.kinds.workload import Workload
 
@@ -199,6 +200,14 @@ class Client:
     ) -> JsonObject:
         """Write a persona for a requirement (application, bandwidth, latency, loss), and put it on."""
         return self.send(calls.write_persona(workload, requirement, dry_run=dry_run))
+
+    def confirm(self, workload: str, *, wait_s: float = 0.0) -> Workload:
+        """Keep what was assigned with `confirm_within`. Raises Conflict where it is too late."""
+        return calls.load_workload(self.send(calls.confirm(workload, wait_s)))
+
+    def plan(self, workload: str, assignment: Assignment) -> WorkloadPlan:
+        """What `assign` would change, and what that does to traffic; nothing is stored."""
+        return calls.load_plan(self.send(calls.plan(workload, assignment)))
 
     def verify(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from netpersona.control.actions.adaptation_loop import AdaptationLoop
 from netpersona.control.actions.adaptations import Adaptations
 from netpersona.control.actions.assignments import Assignments
+from netpersona.control.actions.plans import Plans
 from netpersona.control.actions.requirements import Requirements
 from netpersona.control.actions.verifications import Verifications
 from netpersona.control.clock import Clock, utc_now
@@ -55,7 +56,9 @@ class Service:
         self.contents = Contents(context, self.personas)
         latest = Latest()
         self.workloads = Workloads(context, self.personas, self.contents, self.statuses, latest)
-        self.assignments = Assignments(context, self.personas, self.workloads, self.contents)
+        self.assignments = Assignments(
+            context, self.personas, self.workloads, self.contents, Plans(self.contents, self.statuses)
+        )
         self.verifications = Verifications(context, self.workloads)
         self.policies, self.measurements = Policies(context), Measurements(clock)
         self.adaptations = Adaptations(context, self.policies, self.workloads)
@@ -95,6 +98,8 @@ class Service:
         adapts = adaptation_of(record.value) is not None
         self.measurements.reported(workload_id, self.statuses.get(workload_id), status, adapts=adapts)
         self.statuses.put(workload_id, status)
+        if status.probe is not None and status.probe.verdict is not None:
+            self.assignments.judge(workload_id, status.probe)
         dump, resource = self.workloads.kind.dump, self.workloads.resource
         self.feed.tell("workloads", "STATUS", lambda: dump(resource(record)))
         return status

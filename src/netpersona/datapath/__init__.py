@@ -18,6 +18,7 @@ from netpersona.datapath.errors import (
 )
 from netpersona.datapath.exclusive import exclusive
 from netpersona.datapath.management import WaysIn
+from netpersona.datapath.netlink import netns_path
 from netpersona.datapath.nic.driver import NicDriver
 from netpersona.datapath.nic.ethtool import Ethtool
 from netpersona.datapath.nic.restore import restore_interfaces
@@ -27,6 +28,7 @@ from netpersona.datapath.programs.fake import FakePrograms
 from netpersona.datapath.programs.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
 from netpersona.datapath.programs.prober import Prober
 from netpersona.datapath.programs.probes import MIN_LENGTH, Opened, Probe, Train
+from netpersona.datapath.reach import Origin, Unanswered, reach
 from netpersona.datapath.types import (
     Attached,
     Binding,
@@ -76,6 +78,7 @@ __all__ = [
     "NotAttached",
     "Observation",
     "Opened",
+    "Origin",
     "Probe",
     "Prober",
     "ProgramsDriver",
@@ -84,6 +87,7 @@ __all__ = [
     "Tally",
     "Target",
     "Train",
+    "Unanswered",
     "Wanted",
     "WaysIn",
     "exclusive",
@@ -91,6 +95,8 @@ __all__ = [
     "find_behind",
     "find_tap",
     "hardware_path",
+    "netns_path",
+    "reach",
     "remove",
     "restore_interfaces",
 ]

@@ -25,6 +25,9 @@ class WantedAssignment(WantedPersona):
     )
     fallback: WantedPersona | None = None
     allow_disruptive: bool = Field(False, description="The link may go down for settings of the interface")
+    probe: str | None = Field(
+        None, description="What to ask until it is confirmed, as an assignment writes it; null: nothing"
+    )
 
 
 class WantedWorkload(Told):

@@ -24,6 +24,7 @@ from netpersona.kinds.names import (
     InterfaceName,
     NetnsName,
 )
+from netpersona.kinds.probe import ProbeText
 from netpersona.kinds.reading import reader
 
 
@@ -102,6 +103,21 @@ class AssignmentRequest(Frozen):
     fallback_revision: Annotated[StrictInt, Field(ge=1, le=2**63 - 1)] | None = Field(
         None, description="Pin this revision of the fallback; null: follow the newest"
     )
+    confirm_within: HumanDuration | None = Field(
+        None,
+        description="Go back to what is worn now unless POST …/confirm comes within this time, which the data"
+        " path counts by itself; excludes ttl and fallback. null: nobody has to confirm",
+    )
+    probe: ProbeText | None = Field(
+        None,
+        description="With confirm_within: asked by the agent each second from the workload's side; three"
+        " answers in a row confirm, three failures in a row take it back at once",
+    )
+    allow_disruptive: StrictBool = Field(
+        False,
+        description="Also where a change takes the link down, or may because no agent has said what there is;"
+        " POST …/plan names such changes",
+    )
 
 
 class Worn(Told):
@@ -133,6 +149,38 @@ class Assignment(Worn):
         description="false: this very document was worn already, so nothing started anew, neither bursts"
         " of loss nor the seed; release the workload first for that",
     )
+    confirm_by: str | None = Field(
+        None,
+        description="Until when somebody has to confirm it, or the fallback follows; null: nobody has to",
+    )
+    probe: str | None = Field(None, description="What the agent asks until then, to confirm it or to revert")
+
+
+class Reverted(Told):
+    """What went back by itself, because nobody confirmed it or its probe failed."""
+
+    persona_id: str
+    persona_revision: int = Field(description="0: a preset")
+    at: str
+    reason: str
+
+    @property
+    def label(self) -> str:
+        """As a person is told."""
+        revision = f"@{self.persona_revision}" if self.persona_revision else ""
+        return f"{self.persona_id}{revision} went back by itself: {self.reason}"
+
+
+class ProbeReport(Told):
+    """How the probe of an assignment that waits to be confirmed fares."""
+
+    sequence: Counter = Field(description="The sequence of the workload that it is about")
+    passed: Counter = Field(0, description="Answers in a row")
+    failed: Counter = Field(0, description="Failures in a row")
+    message: Annotated[StrictStr, Field(max_length=512)] = ""
+    verdict: Literal["passed", "failed"] | None = Field(
+        None, description="passed: the manager confirms; failed: it has been taken back; null: not known yet"
+    )
 
 
 class StatusReport(Told):
@@ -161,6 +209,7 @@ class StatusReport(Told):
     measured: Measured | None = Field(
         None, description="Measured conditions of the last interval; null: none since the last report"
     )
+    probe: ProbeReport | None = Field(None, description="Of an assignment that waits to be confirmed")
     warnings: tuple[Annotated[StrictStr, Field(max_length=4096)], ...] = ()
     hardware: dict[str, Any] | None = Field(
         None,
@@ -178,6 +227,9 @@ class WorkloadState(Told):
     )
     assignment: Assignment | None = None
     previous: Worn | None = Field(None, description="What rollback goes back to")
+    reverted: Reverted | None = Field(
+        None, description="What went back by itself in the last change of the assignment; null: nothing did"
+    )
     status: StatusReport | None = None
     adaptation: AdaptationState | None = Field(None, description="By which policy its persona is chosen")
 
@@ -223,6 +275,7 @@ def _troubles(workload: Workload) -> list[str]:
     adapts = state.adaptation
     if adapts and not adapts.paused and adapts.latest and adapts.latest.action == "none":
         lines.append(f"{workload.name} does not adapt now: {adapts.latest.reason}")
+    lines += [f"{workload.name}: {state.reverted.label}"] if state.reverted else []
     warnings = state.status.warnings if state.status else ()
     drift = (state.status.hardware or {}).get("drift") if state.status else ()
     if drift:
@@ -236,12 +289,15 @@ def _worn(workload: Workload) -> str:
 
 def _expiry(workload: Workload, now: datetime) -> str:
     assignment = workload.state.assignment
-    return left(assignment.expires_at if assignment else None, now)
+    expiry = left(assignment.expires_at if assignment else None, now)
+    return f"{expiry} unless confirmed" if assignment and assignment.confirm_by else expiry
 
 
 def _summary(workload: Workload, now: datetime) -> str:
     expiry = _expiry(workload, now)
     worn = _worn(workload) + (f" expires {expiry}" if expiry != "-" else "")
+    reverted = workload.state.reverted
+    worn += f" ({reverted.label})" if reverted else ""
     return f"{workload.spec.place}  {worn}  {workload.state.said}"
 
 
@@ -273,7 +329,12 @@ def _assignment(state: WorkloadState, now: datetime) -> Iterator[tuple[str, str]
         yield "assigned", dated(worn.assigned_at, now)
         if worn.expires_at:
             after = worn.fallback.label if worn.fallback else "no persona"
-            yield "expires", f"{left(worn.expires_at, now)}, then {after}"
+            unless = " unless confirmed" if worn.confirm_by else ""
+            yield "expires", f"{left(worn.expires_at, now)}{unless}, then {after}"
+        if worn.probe:
+            yield "probe", _probe(worn, state.status)
+    if state.reverted:
+        yield "reverted", f"{state.reverted.label}, {dated(state.reverted.at, now)}"
     if state.adaptation:
         yield "adapts by", state.adaptation.said
         if state.adaptation.latest:
@@ -281,6 +342,15 @@ def _assignment(state: WorkloadState, now: datetime) -> Iterator[tuple[str, str]
     if state.previous:
         yield "before", f"{state.previous.label} (`netpersona rollback` puts it back)"
     yield "phase", state.said
+
+
+def _probe(worn: Assignment, status: StatusReport | None) -> str:
+    report = status.probe if status else None
+    if report is None or report.sequence != worn.sequence:
+        return f"{worn.probe}: not asked yet"
+    if report.failed:
+        return f"{worn.probe}: failed {report.failed} times ({report.message})"
+    return f"{worn.probe}: answered {report.passed} times"
 
 
 _PROOF = {"seen": "packets were seen under it", "idle": "no packet since it was switched on"}

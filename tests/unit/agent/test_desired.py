@@ -43,8 +43,11 @@ def test_the_order_of_keys_does_not_make_another_persona() -> None:
     assert one.persona == other.persona
 
 
-def test_what_the_journal_keeps_reads_back_equal() -> None:
-    workload = parse_workload(document())
+@pytest.mark.parametrize("probe", [None, "ping:10.0.0.1"])
+def test_what_the_journal_keeps_reads_back_equal(probe: str | None) -> None:
+    workload = parse_workload(document(assignment={**document()["assignment"], "probe": probe}))
+    assert workload.assignment is not None
+    assert workload.assignment.probe == probe
     assert parse_workload(json.loads(workload.document)) == workload
 
 

@@ -100,6 +100,10 @@ def test_a_refusal_for_another_reason_is_passed_on(run: Run, manager: FakeManage
         ["web", "slow", "--ttl", "soon"],
         ["web", "slow", "--wait", "x"],
         ["web", "slow", "--fallback", "b"],
+        ["web", "slow", "--ttl", "60s", "--confirm-within", "30s"],
+        ["web", "slow", "--probe", "ping:10.0.0.1"],
+        ["web", "slow", "--confirm-within", "30s", "--probe", "ping:example.org"],
+        ["web", "slow", "--confirm-within", "30s", "--probe", "$(reboot)"],
     ],
 )
 def test_a_wrong_assign_is_refused_before_anything_is_asked(
@@ -127,7 +131,8 @@ def test_a_file_with_two_personas_needs_a_name(run: Run, manager: FakeManager, t
 
 
 @pytest.mark.parametrize(
-    ("command", "method", "path"), [("release", "DELETE", "persona"), ("rollback", "POST", "rollback")]
+    ("command", "method", "path"),
+    [("release", "DELETE", "persona"), ("rollback", "POST", "rollback"), ("confirm", "POST", "confirm")],
 )
 def test_release_and_rollback_wait_until_the_agent_has_followed(
     run: Run, manager: FakeManager, web: Json, command: str, method: str, path: str

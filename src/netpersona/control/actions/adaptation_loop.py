@@ -120,7 +120,7 @@ class AdaptationLoop:
         decision = decided.decision
         try:
             await self._written(workload, decision.persona)
-            after = self._after(was, decision.persona)
+            after = self._after(workload.key, was, decision.persona)
         except Refusal as refusal:
             if is_new:
                 _log.warning("cannot adapt", workload=workload.key, error=refusal.detail)
@@ -144,10 +144,10 @@ class AdaptationLoop:
         if wanted is not None:
             await self._requirements.store(workload.key, wanted)
 
-    def _after(self, was: Assignment, persona: str | None) -> Assignment:
+    def _after(self, name: str, was: Assignment, persona: str | None) -> Assignment:
         if persona is None:
             return transitions.released(was)
-        return self._assignments.becomes(AssignmentRequest(persona_id=persona))(was)
+        return self._assignments.becomes(name, AssignmentRequest(persona_id=persona))(was)
 
     async def _commit(self, workload: Record, operations: Sequence[Operation]) -> bool:
         """False where somebody was quicker: then it is decided anew, on what there is now."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
+from netpersona.control.actions.confirming import judged, require_unconfirmed, unconfirmed, within_of
 from netpersona.control.actions.durations import lifetime
+from netpersona.control.actions.plans import Plans
 from netpersona.control.clock import parse_rfc3339, rfc3339
 from netpersona.control.identity.calls import MANAGER, OURS, Call
 from netpersona.control.models import NewWorkload
@@ -21,8 +24,9 @@ from netpersona.control.resources.workloads import Workloads
 from netpersona.control.store.protocol import CommitConflict, LocalStore, Operation, Record
 from netpersona.control.store.stored import Assignment, PersonaRef
 from netpersona.kinds.persona import diff, from_mapping
+from netpersona.kinds.plans import WorkloadPlan
 from netpersona.kinds.shown import brief
-from netpersona.kinds.workload import AssignmentRequest, WorkloadSpec
+from netpersona.kinds.workload import AssignmentRequest, ProbeReport, WorkloadSpec
 
 LONGEST_SLEEP_S: Final = 60.0
 """Bounds how late a lease is noticed when the wall clock is set."""
@@ -33,12 +37,19 @@ Become = Callable[[Assignment], Assignment]
 
 class Assignments:
     def __init__(
-        self, context: Context, personas: Personas, workloads: Workloads, contents: Contents
+        self,
+        context: Context,
+        personas: Personas,
+        workloads: Workloads,
+        contents: Contents,
+        plans: Plans,
     ) -> None:
         self._context, self._store = context, context.store
         self._personas, self._workloads, self._contents = personas, workloads, contents
         self._local = store if isinstance(store := context.store, LocalStore) else None
+        self._plans = plans
         self._leased = asyncio.Event()
+        self._verdicts: dict[str, ProbeReport] = {}
 
     async def assign(self, name: str, wanted: AssignmentRequest, call: Call = OURS) -> Record | Plan:
         """Puts a persona on; a plan if it is a dry run. Without a ttl it replaces a trial under way.
@@ -46,14 +57,21 @@ class Assignments:
         Raises:
             NotFound, PreconditionFailed, Unprocessable
         """
-        return await self._change(name, self.becomes(wanted), call)
+        return await self._change(name, self.becomes(name, wanted), call)
+
+    def plan(self, name: str, wanted: AssignmentRequest) -> WorkloadPlan:
+        """Every change that assigning it would make; nothing is stored. Raises NotFound, Unprocessable."""
+        was = self._workloads.assignment(self._workloads.record(name))
+        return self._plans.plan(
+            name, was, self._persona(wanted.persona_id, wanted.persona_revision, "/persona_id")
+        )
 
     def assign_now(self, name: str, wanted: AssignmentRequest, call: Call) -> Record | None:
         """``assign`` without a wait; None where it would have to."""
         if self._local is None:
             return None
         try:
-            events = self._local.write(self._operations(name, self.becomes(wanted), call))
+            events = self._local.write(self._operations(name, self.becomes(name, wanted), call))
         except CommitConflict:
             return None
         return self._leased_by(events[0].record)
@@ -65,7 +83,7 @@ class Assignments:
             Conflict, Unprocessable
         """
         spec = WorkloadSpec.model_construct(**wanted.model_dump(exclude={"workload_id", "persona"}))
-        become = self.becomes(wanted.persona, "/persona") if wanted.persona else None
+        become = self.becomes(wanted.workload_id, wanted.persona, "/persona") if wanted.persona else None
 
         def value() -> Value:
             new = self._workloads.new(wanted.workload_id, spec)
@@ -107,11 +125,31 @@ class Assignments:
 
         return await self._change(name, become, call)
 
+    async def confirm(self, name: str, call: Call = OURS) -> Record | Plan:
+        """Keeps what ``confirm_within`` was asked for: its end is taken away, and nothing else changes.
+
+        Raises:
+            NotFound, PreconditionFailed, Conflict: nothing waits for it, or it comes too late.
+        """
+        now = self._context.clock
+
+        def become(was: Assignment) -> Assignment:
+            require_unconfirmed(name, was, now())
+            return transitions.confirmed(was)
+
+        return await self._change(name, become, call)
+
+    def judge(self, name: str, report: ProbeReport) -> None:
+        """An agent's verdict on a probe: confirms the assignment, or takes it back; soon, and once."""
+        self._verdicts[name] = report
+        self._leased.set()
+
     async def expire(self) -> datetime | None:
         """Rewrites every assignment whose time has passed to its fallback; returns when the next one passes.
 
         The data path has switched by itself; this makes the manager say so.
         """
+        await self._follow_verdicts()
         now = self._context.clock()
         leases = [(due, r.key) for r in self._store.list("workloads") if (due := _due(r)) is not None]
         for name in (name for due, name in leases if due <= now):
@@ -128,6 +166,18 @@ class Assignments:
                     await self._leased.wait()
             except TimeoutError:
                 continue
+
+    async def _follow_verdicts(self) -> None:
+        for name, report in list(self._verdicts.items()):
+            await self._context.commit(partial(self._judged, name, report))
+            if self._verdicts.get(name) is report:
+                del self._verdicts[name]
+
+    def _judged(self, name: str, report: ProbeReport) -> Sequence[Operation]:
+        workload = self._workloads.find(name)
+        was = self._workloads.assignment(workload) if workload else None
+        after = judged(was, report, self._context.clock()) if was else None
+        return self._written(workload, after, workload.value) if workload and after else ()
 
     async def _expire(self, name: str, now: datetime) -> None:
         def prepare() -> Sequence[Operation]:
@@ -165,19 +215,24 @@ class Assignments:
             self._leased.set()
         return workload
 
-    def becomes(self, wanted: AssignmentRequest, at: str = "") -> Become:
+    def becomes(self, name: str, wanted: AssignmentRequest, at: str = "") -> Become:
         """What an assignment becomes by a request, ``at`` being where it has it. Raises Unprocessable."""
+        within = within_of(wanted, at)
         ttl = _ttl(wanted, at)
 
         def become(was: Assignment) -> Assignment:
             persona = self._persona(wanted.persona_id, wanted.persona_revision, f"{at}/persona_id")
+            self._plans.check(name, was, persona, disruptive=wanted.allow_disruptive, at=at)
             now = self._context.clock()
+            if within is not None:
+                return unconfirmed(was, persona, now, within, wanted)
             return transitions.assigned(
                 was,
                 persona,
                 assigned_at=rfc3339(now),
                 expires_at=rfc3339(now + ttl) if ttl else None,
                 fallback=self._fallback(was, wanted, at) if ttl else None,
+                disruptive=wanted.allow_disruptive,
             )
 
         return become

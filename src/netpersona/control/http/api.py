@@ -50,6 +50,7 @@ _ROUTERS: Final = (
     adaptation.router,
     adaptation.all_of_them,
     requirements.router,
+    assignments.interfaces,
     verifications.router,
     hosts.router,
     legacy.router,

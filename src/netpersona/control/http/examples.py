@@ -18,6 +18,8 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "PUT /v1/workloads/{workload_id}/adaptation": {"policy_id": "keep-calls-clear", "advise": True},
     "POST /v1/workloads/{workload_id}/requirement": {"application": "voip", "bandwidth": "200kbit"},
     "PUT /v1/adaptation": {"enabled": True},
+    "PUT /v1/interfaces/{workload_id}/persona": {"persona_id": "slow"},
+    "POST /v1/workloads/{workload_id}/plan": {"persona_id": "slow"},
     "POST /v1/workloads/{workload_id}/verifications": {"probes": 200, "interval": "10ms"},
     "PUT /v1/workloads/{workload_id}/verifications/{verification_id}": {"state": "done", "rows": []},
     "PUT /v1/hosts/{host}": {"version": "1.0"},

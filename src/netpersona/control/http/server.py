@@ -23,6 +23,7 @@ from netpersona.control.http.shortcut import Switch
 from netpersona.control.identity.admission import Admission
 from netpersona.control.identity.auth import Auth
 from netpersona.control.identity.authority import Authority
+from netpersona.control.problems import Conflict
 from netpersona.control.resources.contents import COLLECT_EVERY_S
 from netpersona.control.service import Service
 from netpersona.control.store.protocol import StoreClosed, StoreError
@@ -89,7 +90,7 @@ async def expire_forever(service: Service) -> None:
             await service.assignments.expire_forever()
         except StoreClosed:
             return
-        except (StoreError, sqlite3.Error) as error:
+        except (StoreError, sqlite3.Error, Conflict) as error:
             _log.error("cannot write that a persona expired", error=str(error))
             await asyncio.sleep(_RETRY_S)
 

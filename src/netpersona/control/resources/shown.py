@@ -8,7 +8,7 @@ from typing import Any
 
 from netpersona.control.clock import parse_rfc3339
 from netpersona.control.store.protocol import Record
-from netpersona.control.store.stored import Assigned, Assignment, PersonaRef
+from netpersona.control.store.stored import Assigned, Assignment, PersonaRef, Reverted
 from netpersona.kinds import workload as kinds
 from netpersona.kinds.adaptation import AdaptationState
 
@@ -27,6 +27,7 @@ def workload_state(
         sequence=assignment.sequence,
         assignment=_assignment(assigned, assignment.sequence, document) if assigned else None,
         previous=_worn(previous, document) if previous else None,
+        reverted=_reverted(assignment.reverted) if assignment.reverted else None,
         status=status,
         adaptation=adaptation,
     )
@@ -40,6 +41,17 @@ def _assignment(assigned: Assigned, sequence: int, document: DocumentOf) -> kind
         fallback=_worn(assigned.fallback, document) if assigned.fallback else None,
         sequence=sequence,
         anew=assigned.anew,
+        confirm_by=assigned.confirm_by,
+        probe=assigned.probe,
+    )
+
+
+def _reverted(reverted: Reverted) -> kinds.Reverted:
+    return kinds.Reverted(
+        persona_id=reverted.persona_id,
+        persona_revision=reverted.revision,
+        at=reverted.at,
+        reason=reverted.reason,
     )
 
 
@@ -74,6 +86,8 @@ def _wanted(assigned: Assigned, now: datetime) -> dict[str, Any]:
         **_reference(assigned.persona),
         "remaining_ms": _left_ms(assigned.expires_at, now),
         "fallback": _reference(fallback) if fallback else None,
+        "allow_disruptive": assigned.disruptive,
+        "probe": assigned.probe,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -44,6 +44,22 @@ class Assigned:
     expires_at: str | None = None
     fallback: PersonaRef | None = None
     anew: bool = True
+    confirm_by: str | None = None
+    """Until when somebody has to confirm it, which is when it expires; None: nobody has to."""
+    disruptive: bool = False
+    """Whether the link may go down for settings of the interface."""
+    probe: str | None = None
+    """What its agent asks meanwhile, to confirm it or to take it back (`kinds/probe.py`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """What went back by itself, when (RFC 3339) and why."""
+
+    persona_id: str
+    revision: int
+    at: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,8 @@ class Assignment:
     sequence: int
     assigned: Assigned | None = None
     previous: PersonaRef | None = None
+    reverted: Reverted | None = None
+    """Of the last change, if it was made because nobody confirmed the one before."""
 
     def put(self, value: Mapping[str, Any]) -> AssignedValue:
         """A stored workload with this assignment."""
@@ -63,7 +81,13 @@ class Assignment:
         """From a stored workload."""
         if isinstance(value, AssignedValue):
             return value.assignment
-        return cls(value["sequence"], _assigned(value["assignment"]), _reference(value["previous"]))
+        reverted = value.get("reverted")
+        return cls(
+            value["sequence"],
+            _assigned(value["assignment"]),
+            _reference(value["previous"]),
+            Reverted(**reverted) if reverted else None,
+        )
 
     def references(self) -> Iterator[Ref]:
         """Personas that are worn now or afterwards, and documents that must be kept."""
@@ -87,19 +111,28 @@ class AssignedValue(dict[str, Any]):
         self["sequence"] = assignment.sequence
         self["assignment"] = _written(assignment.assigned)
         self["previous"] = _named(assignment.previous)
+        if assignment.reverted is not None:
+            self["reverted"] = asdict(assignment.reverted)
+        elif "reverted" in self:
+            del self["reverted"]
 
 
 def _written(assigned: Assigned | None) -> dict[str, Any] | None:
     """What ``_assigned`` reads; ``dataclasses.asdict`` takes twenty times as long."""
     if assigned is None:
         return None
-    return {
+    written = {
         "persona": _named(assigned.persona),
         "assigned_at": assigned.assigned_at,
         "expires_at": assigned.expires_at,
         "fallback": _named(assigned.fallback),
         "anew": assigned.anew,
     }
+    if assigned.confirm_by is not None:
+        written |= {"confirm_by": assigned.confirm_by, "probe": assigned.probe}
+    if assigned.disruptive:
+        written["disruptive"] = True
+    return written
 
 
 def _named(persona: PersonaRef | None) -> dict[str, Any] | None:
@@ -118,7 +151,16 @@ def _assigned(value: Mapping[str, Any] | None) -> Assigned | None:
     if value is None:
         return None
     persona, fallback = PersonaRef(**value["persona"]), _reference(value["fallback"])
-    return Assigned(persona, value["assigned_at"], value["expires_at"], fallback, value["anew"])
+    return Assigned(
+        persona,
+        value["assigned_at"],
+        value["expires_at"],
+        fallback,
+        value["anew"],
+        value.get("confirm_by"),
+        bool(value.get("disruptive")),
+        value.get("probe"),
+    )
 
 
 def _reference(value: Mapping[str, Any] | None) -> PersonaRef | None:

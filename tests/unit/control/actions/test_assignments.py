@@ -51,6 +51,8 @@ def test_an_assignment_shows_the_document_of_the_persona(service: Service) -> No
             "fallback": None,
             "sequence": workload.value["sequence"],
             "anew": True,
+            "confirm_by": None,
+            "probe": None,
         }
 
     run(story())

@@ -28,6 +28,9 @@ def before(ref: PersonaRef) -> PersonaRef:
 
 
 NOTHING = Assignment(5)
+UNCONFIRMED = transitions.assigned(
+    NOTHING, follows("a"), assigned_at=NOW, expires_at=LATER, confirm=True, probe="ping:10.0.0.1"
+)
 
 
 def test_what_is_followed_is_worn_anew_and_what_it_replaced_is_before() -> None:
@@ -63,7 +66,14 @@ def test_what_expired_is_not_gone_back_to() -> None:
 
 
 @pytest.mark.parametrize(
-    "assignment", [NOTHING, transitions.assigned(NOTHING, follows("a"), assigned_at=NOW)]
+    "assignment",
+    [
+        NOTHING,
+        transitions.assigned(NOTHING, follows("a"), assigned_at=NOW),
+        UNCONFIRMED,
+        transitions.expired(UNCONFIRMED),
+        transitions.confirmed(UNCONFIRMED),
+    ],
 )
 def test_what_is_stored_reads_back_equal(assignment: Assignment) -> None:
     assert Assignment.of(json.loads(json.dumps(assignment.put({})))) == assignment

@@ -1,4 +1,4 @@
-"""/v1/workloads/{id}/persona and /rollback: what a workload wears."""
+"""/v1/workloads/{id}/persona, /confirm and /rollback: what a workload wears."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.routing import APIRoute
 
 from netpersona.control.actions.durations import duration_s
 from netpersona.control.http.answers import BODY, answer, answers, model_body
@@ -18,6 +19,7 @@ from netpersona.control.resources.generic import Plan
 from netpersona.control.service import Service
 from netpersona.control.store.protocol import Record
 from netpersona.kinds.kind import shallow
+from netpersona.kinds.plans import WorkloadPlan
 from netpersona.kinds.workload import WORKLOAD, Assignment, AssignmentRequest
 
 router = APIRouter(prefix="/v1/workloads/{workload_id}", tags=["assignments"])
@@ -32,7 +34,7 @@ Wait = Annotated[
 
 @router.put(
     "/persona",
-    responses=answers(*BODY, 404, 412, 503, ok=or_plan(WORKLOAD), accepted=answer_of(WORKLOAD)),
+    responses=answers(*BODY, 404, 409, 412, 503, ok=or_plan(WORKLOAD), accepted=answer_of(WORKLOAD)),
     openapi_extra={**model_body(AssignmentRequest), **CONDITIONAL},
 )
 async def assign_persona(
@@ -45,7 +47,9 @@ async def assign_persona(
     """Put a persona on a workload.
 
     With a ttl it is a trial: the data path goes to the fallback by itself when the time has passed. Replacing
-    an unfinished trial by another one keeps the first one's fallback. The header Server-Timing says how many
+    an unfinished trial by another one keeps the first one's fallback. With confirm_within it goes back in the
+    same way unless it is confirmed in time; an unconfirmed one that is replaced so keeps the first one's way
+    back, and a trial has none (409). The header Server-Timing says how many
     milliseconds it took to read the request (parse) and to store it and tell the watchers (commit).
     """
     begin = time.perf_counter()
@@ -113,6 +117,38 @@ async def roll_back(
     return await _applied(service, result, patience_s)
 
 
+@router.post(
+    "/plan",
+    responses=answers(*BODY, 404, ok=WorkloadPlan),
+    openapi_extra=model_body(AssignmentRequest),
+)
+async def plan_assignment(workload_id: WorkloadId, request: Request, service: ServiceOf) -> Response:
+    """Every change that PUT …/persona would make, with what it does to traffic; nothing is stored.
+
+    Settings of the interface are held against what its agent reported last; no agent is asked. Refusals say
+    what the interface cannot do.
+    """
+    wanted = await read_model(request, AssignmentRequest)
+    return answer(service.assignments.plan(workload_id, wanted).model_dump(mode="json"))
+
+
+@router.post(
+    "/confirm",
+    responses=answers(404, 409, 412, 503, ok=or_plan(WORKLOAD), accepted=answer_of(WORKLOAD)),
+    openapi_extra=CONDITIONAL,
+)
+async def confirm_assignment(
+    workload_id: WorkloadId,
+    service: ServiceOf,
+    call: CallOf,
+    wait: Wait = None,
+) -> Response:
+    """Keep what was assigned with confirm_within; 409 if it has gone back by itself, or nothing waits."""
+    patience_s = _patience_s(wait)
+    result = await service.assignments.confirm(workload_id, call)
+    return await _applied(service, result, patience_s)
+
+
 def _patience_s(wait: str | None) -> float | None:
     return duration_s(wait, "/wait", low_s=0, high_s=60, where="query") if wait is not None else None
 
@@ -124,3 +160,22 @@ async def _applied(service: Service, result: Record | Plan, patience_s: float | 
     sequence = service.workloads.assignment(result).sequence
     applied = await service.statuses.applied(result.key, sequence, patience_s)
     return written(result, service.workloads, 200 if applied else 202)
+
+
+def _again(routes: APIRouter) -> APIRouter:
+    """The persona of a workload under a second name, `/v1/interfaces/{id}/persona`."""
+    again = APIRouter(prefix="/v1/interfaces/{workload_id}", tags=["assignments"])
+    found = (route for route in routes.routes if isinstance(route, APIRoute))
+    for route in (route for route in found if route.path == f"{routes.prefix}/persona"):
+        again.add_api_route(
+            "/persona",
+            route.endpoint,
+            methods=sorted(route.methods or ()),
+            description=f"Second name of {routes.prefix}/persona. {route.description}",
+            responses=route.responses,
+            openapi_extra=route.openapi_extra,
+        )
+    return again
+
+
+interfaces = _again(router)
