@@ -29,10 +29,14 @@
 #define NP_LANE_STATS_VERSION 3
 #define NP_ENGINE_STATS_VERSION 3
 #define NP_PROBES_VERSION 3
+#define NP_TCP_COUNTS_VERSION 1
+#define NP_ROUND_TRIPS_VERSION 1
+#define NP_LANE_DELAYS_VERSION 1
 #define NP_HINTS_VERSION 1         /* from here on: only found again faster */
 #define NP_TICKS_VERSION 1
 #define NP_RECENT_FLOWS_VERSION 1
 #define NP_TRACKING_VERSION 1
+#define NP_SAMPLED_FLOWS_VERSION 1
 
 /* Documented bounds. Index 0 is never used for an attachment; slot 0 is the
  * null persona (everything passes, nothing is counted against a rule). */
@@ -43,6 +47,7 @@
 #define NP_MAX_QUEUES 16
 #define NP_MAX_FLOWS 131072       /* tracked connections, all attachments */
 #define NP_MAX_FRAGMENTS 16384    /* datagrams being followed by fragment id */
+#define NP_SAMPLED_FLOWS 32       /* TCP connections of an attachment that are measured at a time */
 #define NP_LEASES 4               /* leases kept per binding, by generation */
 #define NP_DELAY_POINTS 256       /* points of a delay quantile table */
 
@@ -317,6 +322,39 @@ struct np_engine_stats {
 	__u64 held_bytes;
 	__u64 held_bytes_limit;
 	__u64 lateness[NP_LATENESS_BUCKETS];
+};
+
+/* ---- measured conditions -------------------------------------------------- */
+
+/* Of the TCP segments with data that passed in one direction, those that could be
+ * followed: map `tcp_counts`, per CPU, index as counters. */
+struct np_tcp_counts {
+	__u64 segments;           /* GSO packets count as their segments */
+	__u64 retransmitted;      /* of those */
+	__u64 reordered;          /* of those, came behind a later one, not sent again */
+	__u64 round_trips;        /* samples in np_round_trips */
+};
+
+/* Histograms of microseconds: bucket i below 32 counts i; above it, with
+ * e = i / 16 - 1, from (16 + i % 16) << e on, 1 << e wide. What is longer than
+ * 2^26 (67 s) counts as that. Counts wrap. */
+#define NP_TIME_BUCKETS 368
+
+/* From a data segment that went in this direction to its acknowledgement: map
+ * `round_trips`, index as lanes, MMAPABLE. */
+struct np_round_trips {
+	__u64 variations;         /* samples behind another of the same connection … */
+	__u64 variation_us;       /* … and the sum of their differences from it */
+	__u32 histogram[NP_TIME_BUCKETS]; /* microseconds */
+};
+
+/* What the engine let go: map `lane_delays`, index as lanes, MMAPABLE, written by
+ * the engine only, as lane_stats. Zero again in a new life. */
+struct np_lane_delays {
+	__u64 packets;            /* in MTU-sized segments */
+	__u64 bytes;              /* of Ethernet frame */
+	__u64 held_ns;            /* sum over packets, from arrival at the hook */
+	__u32 histogram[NP_TIME_BUCKETS]; /* microseconds held */
 };
 
 /* ---- probes: ring buffer `probes` ----------------------------------------- */

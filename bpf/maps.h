@@ -27,6 +27,9 @@ NP_SHARED_ARRAY(conditions, struct np_conditions, NP_MAX_SLOTS);
 NP_SHARED_ARRAY(lane_stats, struct np_lane_stats, NP_MAX_ATTACHMENTS * 2);
 NP_SHARED_ARRAY(engine_stats, struct np_engine_stats, 1);
 
+NP_SHARED_ARRAY(lane_delays, struct np_lane_delays, NP_MAX_ATTACHMENTS * 2);
+NP_SHARED_ARRAY(round_trips, struct np_round_trips, NP_MAX_ATTACHMENTS * 2);
+
 NP_SHARED_ARRAY(build, struct np_build, 1);
 
 struct {
@@ -64,6 +67,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct np_counters);
 } counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NP_MAX_ATTACHMENTS * 2);
+	__type(key, __u32);
+	__type(value, struct np_tcp_counts);
+} tcp_counts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -16,6 +16,7 @@
 #include "flow.h"
 #include "fragment.h"
 #include "filter.h"
+#include "measure.h"
 #include "parse.h"
 #include "probe.h"
 #include "rewrite.h"
@@ -174,9 +175,13 @@ static __always_inline int np_first_pass(struct __sk_buff *skb, struct np_view *
 
 	if (!view->policy) {
 		np_note_untracked(view);
+		np_parse_ethernet(skb, &packet);
+		np_measure(skb, view, &packet);
 		return np_straight(skb, view, NP_QUEUE_DEFAULT, skb->priority & 7);
 	}
 	verdict = np_decide(skb, view, &packet);
+	if ((verdict & 255) == NP_PASSED)
+		np_measure(skb, view, &packet);
 	return np_apply(skb, view, &packet, verdict);
 }
 

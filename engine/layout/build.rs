@@ -52,7 +52,7 @@ impl ParseCallbacks for Names {
         let name = name.strip_prefix("NP_")?;
         Some(match name {
             "EGRESS" | "INGRESS" | "LEASES" | "DELAY_POINTS" | "LATENESS_BUCKETS"
-            | "PROBE_HEAD" => USIZE,
+            | "PROBE_HEAD" | "TIME_BUCKETS" => USIZE,
             "FORWARD" | "DROP" | "QUEUE_DEFAULT" | "NO_DSCP" => IntKind::U8,
             "TAG_PROBE" => IntKind::U16,
             _ if name.starts_with("MAX_") => USIZE,

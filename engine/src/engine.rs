@@ -13,6 +13,8 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytemuck::Zeroable;
+
 use crate::frame::{self, Frame, Head};
 use crate::histogram::Histogram;
 use crate::lane::Lane;
@@ -163,7 +165,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
         let stats = EngineStats {
             started_ns: now,
             held_bytes_limit,
-            ..bytemuck::Zeroable::zeroed()
+            ..Zeroable::zeroed()
         };
         Self {
             port,
@@ -296,6 +298,10 @@ impl<P: Port, C: Clock> Engine<P, C> {
         } else {
             let mtu = lane.follow(detour, memory);
             self.least_wait = self.least_wait.min(lane.least_wait());
+            let detour = &DetourHeader {
+                arrived_ns: arrived,
+                ..*detour
+            };
             let frame = Frame::new(buffer, detour, shape);
             if detour.flags & DETOUR_TOO_BIG != 0 && mtu > 0 {
                 self.admit_fitted(arrived, detour, &frame, mtu);
@@ -375,11 +381,14 @@ impl<P: Port, C: Clock> Engine<P, C> {
         let (mut written, mut dropped) = (0, 0);
         lane.poll(limit, now, |frame, due| {
             written += 1;
-            lateness.record(clock.now().saturating_sub(due));
+            let now = clock.now();
+            lateness.record(now.saturating_sub(due));
             stats.writes += 1;
-            if write(port, head, &frame).is_err() {
+            if write(port, head, frame).is_err() {
                 dropped += frame.counted();
+                return None;
             }
+            Some(now)
         });
         lane.stats_mut().dropped_emit += dropped;
         written
@@ -431,6 +440,7 @@ impl<P: Port, C: Clock> Engine<P, C> {
             self.resting[index] = lane.rests(&self.memory).then_some(least_wait);
             if life == 0 && lane.is_settled(&self.memory) {
                 self.memory.publish_lane(index, &LaneStats::default());
+                self.memory.publish_delays(index, &Zeroable::zeroed());
                 (*slot, self.resting[index]) = (None, None);
             }
         }
@@ -478,6 +488,9 @@ fn take_over(memory: &Memory, now: u64) {
         }
         if memory.published_lane(lane) != LaneStats::default() {
             memory.publish_lane(lane, &LaneStats::default());
+        }
+        if memory.delayed(lane) != 0 {
+            memory.publish_delays(lane, &Zeroable::zeroed());
         }
     }
 }

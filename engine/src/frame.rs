@@ -151,6 +151,8 @@ pub struct Frame {
     start: u32,
     shape: Shape,
     route: Route,
+    /// When the packet came to the kernel's hook.
+    arrived: u64,
     first: u32,
     count: u32,
 }
@@ -192,6 +194,7 @@ impl Frame {
             start: (VNET_HEADER + DETOUR) as u32,
             shape,
             route: Route::of(detour),
+            arrived: detour.arrived_ns,
             first: 0,
             count: shape.segments,
         }
@@ -209,6 +212,7 @@ impl Frame {
             start: 0,
             shape: Shape::plain(VnetHeader::parse(&[0; VNET_HEADER])),
             route,
+            arrived: self.arrived,
             first: 0,
             count: 1,
         }
@@ -216,6 +220,10 @@ impl Frame {
 
     pub fn route(&self) -> Route {
         self.route
+    }
+
+    pub fn arrived(&self) -> u64 {
+        self.arrived
     }
 
     /// The bytes of a frame of one segment, Ethernet header first, with the transport

@@ -3,6 +3,7 @@
 use std::io::{stderr, Write};
 use std::rc::Rc;
 
+use crate::delays::Delays;
 use crate::frame::Frame;
 use crate::memory::Memory;
 use crate::settlement::Settlement;
@@ -72,6 +73,7 @@ pub struct Lane {
     /// As last written to shared memory.
     settled: u64,
     published: LaneStats,
+    delays: Delays,
     /// The kernel's count at the tick before.
     sent_before: u64,
 }
@@ -94,6 +96,7 @@ impl Lane {
             scheduled: u64::MAX,
             settled,
             published: LaneStats::default(),
+            delays: Delays::default(),
             sent_before: settled,
         }
     }
@@ -170,10 +173,21 @@ impl Lane {
         self.settled == memory.sent(self.index)
     }
 
-    /// Hands out at most `limit` frames that are due at `now`, with their due time.
-    pub fn poll(&mut self, limit: usize, now: u64, emit: impl FnMut(Frame, u64)) {
+    /// Hands out at most `limit` frames that are due at `now`, with their due time. `emit` says when
+    /// a frame left; `None` if it did not.
+    pub fn poll(
+        &mut self,
+        limit: usize,
+        now: u64,
+        mut emit: impl FnMut(&Frame, u64) -> Option<u64>,
+    ) {
         self.scheduled = u64::MAX;
-        self.emulator.poll_at_most(limit, now, emit);
+        let delays = &mut self.delays;
+        self.emulator.poll_at_most(limit, now, |frame, due| {
+            if let Some(left) = emit(&frame, due) {
+                delays.record(&frame, left);
+            }
+        });
     }
 
     /// The departure that the engine does not know of yet.
@@ -239,6 +253,9 @@ impl Lane {
         if stats != self.published {
             memory.publish_lane(self.index, &stats);
             self.published = stats;
+        }
+        if let Some(delays) = self.delays.news() {
+            memory.publish_delays(self.index, delays);
         }
     }
 

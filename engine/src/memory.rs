@@ -11,8 +11,8 @@ use netpersona_layout::bindings::{self, Word};
 use netpersona_layout::pins::Pins;
 use netpersona_layout::shm::Shared;
 use netpersona_layout::{
-    Binding, Conditions, EngineState, EngineStats, LaneShared, LaneStats, Policy, MAX_ATTACHMENTS,
-    MAX_SLOTS, POLICY_FAIL_CLOSED,
+    Binding, Conditions, EngineState, EngineStats, LaneDelays, LaneShared, LaneStats, Policy,
+    MAX_ATTACHMENTS, MAX_SLOTS, POLICY_FAIL_CLOSED,
 };
 
 /// Lanes there can be: one per attachment and direction.
@@ -27,6 +27,7 @@ pub struct Memory {
     lanes: Shared<LaneShared>,
     state: Shared<EngineState>,
     lane_stats: Shared<LaneStats>,
+    lane_delays: Shared<LaneDelays>,
     engine_stats: Shared<EngineStats>,
 }
 
@@ -44,6 +45,7 @@ impl Memory {
             lanes: open(pins, "lanes", MAX_LANES)?,
             state: open(pins, "engine_state", 1)?,
             lane_stats: open(pins, "lane_stats", MAX_LANES)?,
+            lane_delays: open(pins, "lane_delays", MAX_LANES)?,
             engine_stats: open(pins, "engine_stats", 1)?,
         })
     }
@@ -115,6 +117,17 @@ impl Memory {
         self.lane_stats.read(lane)
     }
 
+    pub fn publish_delays(&self, lane: usize, delays: &LaneDelays) {
+        self.lane_delays.write(lane, delays);
+    }
+
+    /// Packets of the published delays: 0 where there are none.
+    pub fn delayed(&self, lane: usize) -> u64 {
+        self.lane_delays
+            .word(lane, offset_of!(LaneDelays, packets))
+            .load(Acquire)
+    }
+
     pub fn publish_engine(&self, stats: &EngineStats) {
         self.engine_stats.write(0, stats);
     }
@@ -163,6 +176,7 @@ pub(crate) mod testing {
                 lanes: anonymous(MAX_LANES),
                 state: anonymous(1),
                 lane_stats: anonymous(MAX_LANES),
+                lane_delays: anonymous(MAX_LANES),
                 engine_stats: anonymous(1),
             }
         }
@@ -197,6 +211,10 @@ pub(crate) mod testing {
 
         pub(crate) fn lane(&self, lane: usize) -> LaneShared {
             self.lanes.read(lane)
+        }
+
+        pub(crate) fn published_delays(&self, lane: usize) -> LaneDelays {
+            self.lane_delays.read(lane)
         }
 
         pub(crate) fn heartbeat(&self) -> u64 {

@@ -61,6 +61,22 @@ class LaneStatsRecord(TypedDict):
     seed: int
     generation: int
 
+class MovedRecord(TypedDict):
+    """What was counted of one direction in an interval. Bins are (low, high, count), microseconds."""
+
+    tallies: dict[str, tuple[int, int]]
+    lane: dict[str, int]
+    """By the names of LaneStatsRecord; `held` is as it is now."""
+    segments: int
+    retransmitted: int
+    reordered: int
+    variations: int
+    variation_us: int
+    round_trip_us: list[tuple[int, int, int]]
+    left_bytes: int
+    held_ns: int
+    held_us: list[tuple[int, int, int]]
+
 class EngineRecord(TypedDict):
     started_ns: int
     wakeups: int
@@ -130,6 +146,14 @@ class Kernel:
     def lane_stats(self, attachment: int, direction: int) -> LaneStatsRecord: ...
     def engine(self) -> EngineRecord: ...
     def set_tap(self, ifindex: int) -> None: ...
+
+@final
+class Meter:
+    """What moved at each attachment since it was looked at last. One thread at a time waits for the other."""
+
+    def __init__(self, bpffs: str | PathLike[str]) -> None: ...
+    def read(self) -> tuple[int, list[tuple[int, int, int, MovedRecord, MovedRecord]]]:
+        """ns since the last call, and (ifindex, attachment, life, egress, ingress) where packets moved."""
 
 @final
 class Probes:

@@ -6,9 +6,11 @@
 
 pub mod bindings;
 pub mod counters;
+pub mod movement;
 pub mod numbers;
 pub mod pins;
 pub mod shm;
+pub mod times;
 
 mod header {
     include!(concat!(env!("OUT_DIR"), "/layout.rs"));

@@ -12,9 +12,11 @@ use std::mem::offset_of;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use bytemuck::Zeroable;
+
 use crate::pins::Pins;
 use crate::shm::Shared;
-use crate::{Binding, LaneShared, LaneStats, MAX_ATTACHMENTS, REUSE_NS};
+use crate::{Binding, LaneDelays, LaneShared, LaneStats, RoundTrips, MAX_ATTACHMENTS, REUSE_NS};
 
 /// Lives are told apart by their number and by how many the number had, as far as 32 bits go.
 const LIVES_SHIFT: u32 = MAX_ATTACHMENTS.ilog2();
@@ -25,6 +27,8 @@ pub struct Numbers {
     bindings: Shared<Binding>,
     lanes: Shared<LaneShared>,
     lane_stats: Shared<LaneStats>,
+    lane_delays: Shared<LaneDelays>,
+    round_trips: Shared<RoundTrips>,
 }
 
 impl Numbers {
@@ -35,6 +39,8 @@ impl Numbers {
             bindings: Shared::open(&pins.map("bindings"), MAX_ATTACHMENTS)?,
             lanes: Shared::open(&pins.map("lanes"), MAX_ATTACHMENTS * 2)?,
             lane_stats: Shared::open(&pins.map("lane_stats"), MAX_ATTACHMENTS * 2)?,
+            lane_delays: Shared::open(&pins.map("lane_delays"), MAX_ATTACHMENTS * 2)?,
+            round_trips: Shared::open(&pins.map("round_trips"), MAX_ATTACHMENTS * 2)?,
         })
     }
 
@@ -52,6 +58,8 @@ impl Numbers {
     pub fn begin(&self, number: usize) {
         for lane in [number * 2, number * 2 + 1] {
             self.lane_stats.write(lane, &LaneStats::default());
+            self.lane_delays.write(lane, &Zeroable::zeroed());
+            self.round_trips.write(lane, &Zeroable::zeroed());
             for offset in [
                 offset_of!(LaneShared, sent),
                 offset_of!(LaneShared, settled),
@@ -137,6 +145,8 @@ mod tests {
             bindings: memory(MAX_ATTACHMENTS),
             lanes: memory(MAX_ATTACHMENTS * 2),
             lane_stats: memory(MAX_ATTACHMENTS * 2),
+            lane_delays: memory(MAX_ATTACHMENTS * 2),
+            round_trips: memory(MAX_ATTACHMENTS * 2),
         }
     }
 

@@ -14,7 +14,7 @@ pub enum Holds {
 }
 
 /// Every map of the kernel programs, with the version of its layout in this build.
-pub const MAPS: [(&str, u32, Holds); 17] = [
+pub const MAPS: [(&str, u32, Holds); 21] = [
     ("bindings", layout::BINDINGS_VERSION, Holds::State),
     ("lanes", layout::LANES_VERSION, Holds::State),
     ("engine_state", layout::ENGINE_STATE_VERSION, Holds::State),
@@ -28,10 +28,18 @@ pub const MAPS: [(&str, u32, Holds); 17] = [
     ("lane_stats", layout::LANE_STATS_VERSION, Holds::Counts),
     ("engine_stats", layout::ENGINE_STATS_VERSION, Holds::Counts),
     ("probes", layout::PROBES_VERSION, Holds::Counts),
+    ("tcp_counts", layout::TCP_COUNTS_VERSION, Holds::Counts),
+    ("round_trips", layout::ROUND_TRIPS_VERSION, Holds::Counts),
+    ("lane_delays", layout::LANE_DELAYS_VERSION, Holds::Counts),
     ("hints", layout::HINTS_VERSION, Holds::Counts),
     ("ticks", layout::TICKS_VERSION, Holds::Counts),
     ("recent_flows", layout::RECENT_FLOWS_VERSION, Holds::Counts),
     ("tracking", layout::TRACKING_VERSION, Holds::Counts),
+    (
+        "sampled_flows",
+        layout::SAMPLED_FLOWS_VERSION,
+        Holds::Counts,
+    ),
 ];
 
 #[derive(Debug, Clone)]

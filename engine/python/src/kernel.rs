@@ -109,6 +109,7 @@ pub struct Kernel {
     numbers: Numbers,
     attachments: MapHandle,
     counters: MapHandle,
+    tcp_counts: MapHandle,
     policies: Shared<Policy>,
     conditions: Shared<Conditions>,
     lanes: Shared<LaneShared>,
@@ -126,6 +127,7 @@ impl Kernel {
                 .map_err(|error| cannot_open(&pins.map("bindings"), error))?,
             attachments: handle(&pins, "attachments")?,
             counters: handle(&pins, "counters")?,
+            tcp_counts: handle(&pins, "tcp_counts")?,
             policies: shared(&pins, "policies", layout::MAX_SLOTS)?,
             conditions: shared(&pins, "conditions", layout::MAX_SLOTS)?,
             lanes: shared(&pins, "lanes", layout::MAX_ATTACHMENTS * 2)?,
@@ -225,7 +227,9 @@ impl Kernel {
         check_attachment(attachment)?;
         self.bindings.get().table.switch(attachment, 0, 0, 0);
         for direction in [layout::EGRESS, layout::INGRESS] {
-            self.clear_counters(lane_index(attachment, direction)?)?;
+            let index = lane_index(attachment, direction)?;
+            clear_per_cpu(&self.counters, index)?;
+            clear_per_cpu(&self.tcp_counts, index)?;
         }
         self.numbers.begin(attachment);
         Ok(())
@@ -286,20 +290,7 @@ impl Kernel {
             generation,
             generation_packets,
         );
-        for (name, tally) in [
-            ("passed", total.passed),
-            ("dropped_rule", total.dropped_rule),
-            ("dropped_default", total.dropped_default),
-            ("dropped_profile", total.dropped_profile),
-            ("dropped_fragment", total.dropped_fragment),
-            ("dropped_engine", total.dropped_engine),
-            ("too_big", total.too_big),
-            ("detoured", total.detoured),
-            ("bypassed", total.bypassed),
-            ("malformed", total.malformed),
-        ] {
-            counters.set_item(name, (tally.packets, tally.bytes))?;
-        }
+        counters.update(tallies(py, &total)?.as_mapping())?;
         Ok(counters)
     }
 
@@ -405,16 +396,6 @@ impl Kernel {
         }
     }
 
-    fn clear_counters(&self, index: usize) -> PyResult<()> {
-        let key = key(index);
-        let per_cpu = self.counters.lookup_percpu(&key, MapFlags::ANY);
-        let mut cpus = per_cpu.map_err(os_error)?.unwrap_or_default();
-        cpus.iter_mut().for_each(|cpu| cpu.fill(0));
-        self.counters
-            .update_percpu(&key, &cpus, MapFlags::ANY)
-            .map_err(os_error)
-    }
-
     fn sum_counters(&self, index: usize) -> PyResult<Counters> {
         let per_cpu = self
             .counters
@@ -424,6 +405,15 @@ impl Kernel {
         let cpus: PyResult<Vec<_>> = cpus.iter().map(|cpu| pod("counters", cpu)).collect();
         Ok(counters::sum(cpus?))
     }
+}
+
+fn clear_per_cpu(map: &MapHandle, index: usize) -> PyResult<()> {
+    let key = key(index);
+    let per_cpu = map.lookup_percpu(&key, MapFlags::ANY);
+    let mut cpus = per_cpu.map_err(os_error)?.unwrap_or_default();
+    cpus.iter_mut().for_each(|cpu| cpu.fill(0));
+    map.update_percpu(&key, &cpus, MapFlags::ANY)
+        .map_err(os_error)
 }
 
 /// Life, direction, packets sent to the engine and settled by it.
@@ -436,31 +426,51 @@ fn named_slots(binding: &layout::Binding) -> impl Iterator<Item = u32> {
     std::iter::once(Word::unpack(binding.active).slot).chain(after)
 }
 
-fn shared<T: Pod>(pins: &Pins, name: &str, len: usize) -> PyResult<Shared<T>> {
+/// (packets, bytes) by name.
+pub(crate) fn tallies<'py>(py: Python<'py>, counters: &Counters) -> PyResult<Bound<'py, PyDict>> {
+    let tallies = PyDict::new(py);
+    for (name, tally) in [
+        ("passed", counters.passed),
+        ("dropped_rule", counters.dropped_rule),
+        ("dropped_default", counters.dropped_default),
+        ("dropped_profile", counters.dropped_profile),
+        ("dropped_fragment", counters.dropped_fragment),
+        ("dropped_engine", counters.dropped_engine),
+        ("too_big", counters.too_big),
+        ("detoured", counters.detoured),
+        ("bypassed", counters.bypassed),
+        ("malformed", counters.malformed),
+    ] {
+        tallies.set_item(name, (tally.packets, tally.bytes))?;
+    }
+    Ok(tallies)
+}
+
+pub(crate) fn shared<T: Pod>(pins: &Pins, name: &str, len: usize) -> PyResult<Shared<T>> {
     let pin = pins.map(name);
     Shared::open(&pin, len).map_err(|error| cannot_open(&pin, error))
 }
 
-fn handle(pins: &Pins, name: &str) -> PyResult<MapHandle> {
+pub(crate) fn handle(pins: &Pins, name: &str) -> PyResult<MapHandle> {
     let pin = pins.map(name);
     MapHandle::from_pinned_path(&pin).map_err(|error| cannot_open(&pin, error))
 }
 
-fn key(index: usize) -> [u8; 4] {
+pub(crate) fn key(index: usize) -> [u8; 4] {
     u32::try_from(index)
         .expect("lane_index is in range")
         .to_ne_bytes()
 }
 
-fn cannot_open(pin: &Path, error: impl Display) -> PyErr {
+pub(crate) fn cannot_open(pin: &Path, error: impl Display) -> PyErr {
     PyOSError::new_err(format!("cannot open {}: {error}", pin.display()))
 }
 
-fn os_error(error: libbpf_rs::Error) -> PyErr {
+pub(crate) fn os_error(error: libbpf_rs::Error) -> PyErr {
     PyOSError::new_err(error.to_string())
 }
 
-fn pod<T: Pod>(what: &str, bytes: &[u8]) -> PyResult<T> {
+pub(crate) fn pod<T: Pod>(what: &str, bytes: &[u8]) -> PyResult<T> {
     if bytes.len() == size_of::<T>() {
         Ok(pod_read_unaligned(bytes))
     } else {

@@ -3,6 +3,7 @@
 
 mod engine;
 mod kernel;
+mod meter;
 mod probes;
 mod records;
 
@@ -32,6 +33,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Stop>()?;
     module.add_class::<kernel::Kernel>()?;
     module.add_class::<kernel::Bindings>()?;
+    module.add_class::<meter::Meter>()?;
     module.add_class::<probes::Probes>()?;
     module.add_function(wrap_pyfunction!(engine::run_engine, module)?)?;
     module.add_function(wrap_pyfunction!(kernel::load, module)?)?;

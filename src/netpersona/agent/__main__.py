@@ -21,12 +21,13 @@ from netpersona.agent.companion import keep_supervised
 from netpersona.agent.journal import Journal
 from netpersona.agent.log_files import cap_forever
 from netpersona.agent.manager_client import HttpManager
-from netpersona.agent.runner import Neighbours, Runner, journal_path
+from netpersona.agent.runner import MEASURE_S, Neighbours, Runner, journal_path
 from netpersona.client import AsyncClient
 from netpersona.datapath import (
     DatapathError,
     Ethtool,
     KernelDatapath,
+    Meter,
     NicDriver,
     Prober,
     ProgramsDriver,
@@ -82,10 +83,11 @@ async def _run(
     token = options.token_file.read_text().strip() if options.token_file else None
     saved = Records(hardware_path(options.state_dir), boot_id())
     async with AsyncClient(options.manager, token, timeout_s=ANSWER_S) as client:
-        manager, prober = HttpManager(client, token), Prober(options.run_dir)
+        manager, prober, meter = HttpManager(client, token), Prober(options.run_dir), Meter(options.run_dir)
         nic = NicDriver(ethtool, saved)
-        parts = ((ProgramsDriver(datapath), nic), datapath, journal, manager, prober)
-        runner = Runner(*parts, options.host, _neighbours(options), nic.report)
+        parts = ((ProgramsDriver(datapath), nic), datapath, journal, manager, prober, meter)
+        every_s: float = options.measure_every
+        runner = Runner(*parts, options.host, _neighbours(options), nic.report, measure_s=every_s)
         running = asyncio.ensure_future(runner.run())
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -130,7 +132,21 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="let the labels netpersona.persona and netpersona.ttl of containers assign personas",
     )
+    parser.add_argument(
+        "--measure-every",
+        type=_interval_s,
+        metavar="SECONDS",
+        default=MEASURE_S,
+        help=f"how often conditions are measured, 0.1 to 60 (default: {MEASURE_S:g})",
+    )
     return parser
+
+
+def _interval_s(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 60:
+        raise ValueError
+    return seconds
 
 
 if __name__ == "__main__":

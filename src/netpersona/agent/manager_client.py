@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any, NoReturn, Protocol
 
@@ -34,6 +34,10 @@ class Manager(Protocol):
 
     async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
         """By workload. Those of workloads that the manager no longer knows are passed over."""
+        ...
+
+    async def put_measured(self, host: str, reports: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
+        """By workload. Answers which of them it had no history of to go on with."""
         ...
 
     async def put_host(self, host: str, document: Mapping[str, Any]) -> None: ...
@@ -73,6 +77,11 @@ class HttpManager:
     async def put_statuses(self, host: str, statuses: Mapping[str, Mapping[str, Any]]) -> None:
         await self._send(Call("PUT", path_of("hosts", host, "statuses"), {"statuses": statuses}))
 
+    async def put_measured(self, host: str, reports: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
+        answer = await self._send(Call("PUT", path_of("hosts", host, "measured"), {"workloads": reports}))
+        wanted = answer.get("wanted") if isinstance(answer, Mapping) else None
+        return wanted if isinstance(wanted, list) else ()
+
     async def put_host(self, host: str, document: Mapping[str, Any]) -> None:
         await self._send(Call("PUT", path_of("hosts", host), document))
 
@@ -91,9 +100,9 @@ class HttpManager:
         with _told_apart(f"DELETE {call.path}"), suppress(NotFound):
             await self._client.send(call)
 
-    async def _send(self, call: Call) -> None:
+    async def _send(self, call: Call) -> Any:
         with _told_apart(f"{call.method} {call.path}"):
-            await self._client.send(call)
+            return await self._client.send(call)
 
 
 @contextmanager

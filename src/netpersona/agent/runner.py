@@ -26,6 +26,7 @@ from netpersona.agent.journal import Journal
 from netpersona.agent.labels import Labels
 from netpersona.agent.locator import Locator
 from netpersona.agent.manager_client import Manager, ManagerRefused, ManagerUnreachable
+from netpersona.agent.measurements import Measurements, Reads
 from netpersona.agent.origins import Origins
 from netpersona.agent.reporter import Reporter
 from netpersona.agent.status import Readings, seen, status_document
@@ -44,6 +45,9 @@ SHOWN = 20
 """Labels that were refused, of those that the host's report names."""
 REPORT_S = 5.0
 """How often counters are sent where they moved, and how often the host is."""
+
+MEASURE_S = 1.0
+"""How often measured conditions are read and told, if nothing else is asked for."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,11 +79,14 @@ class Runner:
         journal: Journal,
         manager: Manager,
         prober: Probing,
+        meter: Reads,
         host: str,
         neighbours: Neighbours = DEFAULT_NEIGHBOURS,
         hardware: Callable[[int], Mapping[str, Any] | None] = lambda _: None,
+        *,
+        measure_s: float = MEASURE_S,
     ) -> None:
-        """`hardware` answers what is known of the settings of an interface."""
+        """`hardware` answers what is known of an interface's settings; `measure_s`: how often is measured."""
         self._hardware = hardware
         self._drivers = drivers
         self._readings = readings
@@ -98,6 +105,8 @@ class Runner:
             self._reporter.changed,
         )
         self._labels = Labels(manager, self._containers, self._workloads, host, allowed=neighbours.labels)
+        self._measure_s = measure_s
+        self._measurements = Measurements(meter, manager, host, self._attached, time.monotonic)
         self._verifier = Verifier(prober, readings, manager, self._agent.states)
         self._follower = Follower(manager, self._agent, host, _backoff(), self._verifier.take)
 
@@ -113,6 +122,7 @@ class Runner:
                     self._follower.run(),
                     self._reporter.run(),
                     self._reports(),
+                    self._measurements.run(self._measure_s),
                     self._pulse(),
                     self._containers.run(),
                     self._labels.run(),
@@ -123,6 +133,7 @@ class Runner:
             self._domains.close()
             self._verifier.close()
             self._confirming.close()
+            self._measurements.close()
             self._agent.close()
 
     def _changed(self, workload_id: str) -> None:
@@ -148,6 +159,10 @@ class Runner:
         if not self._agent.synced:
             return None
         return [state.workload for state in self._agent.states.values()]
+
+    def _attached(self) -> dict[int, str]:
+        """Workloads by the interface that they are attached to."""
+        return {state.held: name for name, state in self._agent.states.items() if state.held}
 
     async def _passes(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from netpersona.kinds.adaptation import LoggedDecision
+from netpersona.kinds.measured import HISTORY, Measured, MeasuredReport
 from netpersona.kinds.names import Identifier
 from netpersona.kinds.requirement import Reason
 from netpersona.kinds.workload import AssignmentRequest, StatusReport, WorkloadSpec
@@ -35,6 +36,30 @@ class StatusReports(Request):
     """What an agent observed of several workloads."""
 
     statuses: Annotated[dict[Identifier, StatusReport], Field(max_length=1000)]
+
+
+class MeasuredReports(Request):
+    """What an agent measured of several workloads since it last said so."""
+
+    workloads: Annotated[dict[Identifier, MeasuredReport], Field(max_length=1000)]
+
+
+class MeasuredTaken(Answer):
+    unknown: list[str] = Field(description="Workloads that are not here")
+    wanted: list[str] = Field(description="Workloads of which the agent should say all that it keeps")
+
+
+class MeasuredSample(Measured):
+    """Measured conditions of one interval."""
+
+    at: str = Field(description="When the interval ended, RFC 3339 in UTC, on the manager's clock")
+
+
+class MeasuredHistory(Answer):
+    workload_id: str
+    items: list[MeasuredSample] = Field(
+        description=f"Oldest first, the last {HISTORY} at most; intervals without a packet have none"
+    )
 
 
 class ProblemDetail(Answer):

@@ -14,6 +14,7 @@ from netpersona.control.actions.verifications import Verifications
 from netpersona.control.clock import Clock, utc_now
 from netpersona.control.identity.calls import OURS, Call
 from netpersona.control.metrics.lateness import EngineLateness
+from netpersona.control.metrics.measured import MeasuredConditions
 from netpersona.control.metrics.registry import Metrics
 from netpersona.control.metrics.wakeups import EngineWork
 from netpersona.control.resources.adapting import Latest, adaptation_of
@@ -38,6 +39,7 @@ from netpersona.control.watch.sources import (
     with_followed,
 )
 from netpersona.kinds.kind import WRITTEN, Kind
+from netpersona.kinds.measured import MeasuredReport
 from netpersona.kinds.registry import KINDS
 from netpersona.kinds.workload import StatusReport
 
@@ -51,7 +53,8 @@ class Service:
         self.context = context = Context.of(store, clock)
         self.store, self.kinds = store, kinds
         self.closed = False
-        self.statuses = Statuses()
+        self.measurements = Measurements(clock)
+        self.statuses = Statuses(self.measurements.measured)
         self.personas = Personas(context)
         self.contents = Contents(context, self.personas)
         latest = Latest()
@@ -60,7 +63,7 @@ class Service:
             context, self.personas, self.workloads, self.contents, Plans(self.contents, self.statuses)
         )
         self.verifications = Verifications(context, self.workloads)
-        self.policies, self.measurements = Policies(context), Measurements(clock)
+        self.policies = Policies(context)
         self.adaptations = Adaptations(context, self.policies, self.workloads)
         self.requirements = Requirements(
             context, self.personas, self.workloads, self.assignments, self.contents, self.measurements
@@ -104,6 +107,11 @@ class Service:
         self.feed.tell("workloads", "STATUS", lambda: dump(resource(record)))
         return status
 
+    def report_measured(self, workload_id: str, report: MeasuredReport) -> bool:
+        """Takes what an agent measured; False if it has to say all of it again. Raises: NotFound"""
+        self.workloads.record(workload_id)
+        return self.measurements.take(workload_id, report)
+
     def end_watches(self) -> None:
         """Lets every open answer come to its end; the first step of stopping."""
         self.closed = True
@@ -146,6 +154,7 @@ class Service:
         gauge("watches_hosts", "Agents that follow", partial(self.feed.watchers, HOST_FEED))
         self.metrics.collect(EngineLateness(self.hosts.reports))
         self.metrics.collect(EngineWork(self.hosts.reports))
+        self.metrics.collect(MeasuredConditions(self.measurements.all))
 
 
 def _forget(measurements: Measurements, latest: Latest, event: Event) -> None:

@@ -26,6 +26,7 @@ from netpersona.datapath.nic.saved import Records, hardware_path
 from netpersona.datapath.programs.driver import ProgramsDriver
 from netpersona.datapath.programs.fake import FakePrograms
 from netpersona.datapath.programs.kernel import DETOUR_TAP, NULL_SLOT, KernelDatapath, remove
+from netpersona.datapath.programs.meter import Meter, Moved
 from netpersona.datapath.programs.prober import Prober
 from netpersona.datapath.programs.probes import MIN_LENGTH, Opened, Probe, Train
 from netpersona.datapath.reach import Origin, Unanswered, reach
@@ -73,6 +74,8 @@ __all__ = [
     "KernelDatapath",
     "KernelRefused",
     "LaneStats",
+    "Meter",
+    "Moved",
     "NeedsRoot",
     "NicDriver",
     "NotAttached",

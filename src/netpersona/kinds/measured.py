@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StrictStr
+from pydantic import Field, StrictBool, StrictStr
 
-from netpersona.kinds.base import Told
+from netpersona.kinds.base import Frozen, Told
 from netpersona.kinds.names import Counter
 
 Direction = Literal["egress", "ingress"]
@@ -52,13 +52,19 @@ class MeasuredDirection(Told):
         None, description="Packets dropped in the interval, by reason as `describe workload` names it"
     )
     rtt: RoundTrip | None = Field(
-        None, description="From the attachment to where this direction's packets go, and back"
+        None,
+        description="From the attachment to where this direction's packets go, and back: TCP data to its"
+        " acknowledgement, which may wait for more data (RFC 9293 section 3.8.6.3)",
     )
     loss: Fraction | None = Field(
         None, description="Share of the packets that had to be sent again: what TCP takes for lost"
     )
     loss_packets: Counter | None = Field(None, description="Packets that `loss` is the share of")
-    jitter_ms: Amount | None = Field(None, description="Variation of the spacing (RFC 3550 section 6.4.1)")
+    jitter_ms: Amount | None = Field(
+        None,
+        description="How much a round trip differs from the one before on the same connection, on average"
+        " (RFC 3550 section 6.4.1, of round trips)",
+    )
     queue_depth_packets: Amount | None = Field(
         None, description="Packets waiting in the engine, delay line included, on average"
     )
@@ -81,6 +87,44 @@ class Measured(Told):
 
     def direction(self, name: Direction) -> MeasuredDirection:
         return self.egress if name == "egress" else self.ingress
+
+
+HISTORY: Final = 120
+"""Samples that are kept of an attachment: two minutes at one a second."""
+
+
+class MeasuredReport(Frozen):
+    """What an agent measured of a workload since it last said so."""
+
+    anew: StrictBool = Field(
+        False, description="What was reported before is of another attachment, and to be forgotten"
+    )
+    samples: Annotated[tuple[Measured, ...], Field(max_length=HISTORY)] = Field(
+        description="Oldest first, their intervals one behind the other"
+    )
+
+
+def rows(measured: Measured) -> list[tuple[str, str, str]]:
+    """(what, egress, ingress) as a person reads it, without what neither direction has."""
+    sides = [_shown(measured.direction(name)) for name in DIRECTIONS]
+    found = [(what, *(side[what] for side in sides)) for what in sides[0]]
+    return [(what, egress, ingress) for what, egress, ingress in found if (egress, ingress) != ("-", "-")]
+
+
+def _shown(side: MeasuredDirection) -> dict[str, str]:
+    rtt, samples = side.rtt, f" of {side.loss_packets:,}" if side.loss_packets else ""
+    return {
+        "throughput": _number(side.throughput_bit_s, "Mbit/s", 1e-6),
+        "round trip, median": _number(rtt.median_ms if rtt else None, "ms"),
+        "round trip, 95 %": _number(rtt.p95_ms if rtt else None, "ms"),
+        "jitter of it": _number(side.jitter_ms, "ms"),
+        "sent again": _number(side.loss, f"%{samples}", 100),
+        "waiting in the engine": _number(side.queue_depth_packets, "packets"),
+    }
+
+
+def _number(value: float | None, unit: str, scale: float = 1) -> str:
+    return "-" if value is None else f"{value * scale:.3g} {unit}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from netpersona.kinds import traffic
+from netpersona.kinds import measured, traffic
 from netpersona.kinds.adaptation import AdaptationState
 from netpersona.kinds.base import Frozen, Told
 from netpersona.kinds.hardware.describe import sections
 from netpersona.kinds.kind import Change, Column, Kind, Ref, Resource, Section, keys_of, name_column
-from netpersona.kinds.measured import Measured
+from netpersona.kinds.measured import DIRECTIONS, Measured
 from netpersona.kinds.moments import dated, left
 from netpersona.kinds.names import (
     ContainerName,
@@ -371,6 +371,9 @@ def _observed(status: StatusReport | None, now: datetime) -> Iterator[Section]:
     yield Section("seen by its agent", fields)
     rows = [(what, f"{egress:,}", f"{ingress:,}") for what, egress, ingress in traffic.table(document)]
     yield Section("", table=(("packets", *traffic.DIRECTIONS), *rows))
+    if status.measured is not None:
+        age = f"measured {status.measured.age_s:.0f}s ago"
+        yield Section("", table=((age, *DIRECTIONS), *measured.rows(status.measured)))
 
 
 WORKLOAD: Kind[WorkloadSpec, WorkloadState] = Kind(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from netpersona.agent.manager_client import ManagerRefused, ManagerUnreachable
@@ -35,6 +35,8 @@ class FakeManager:
         self.statuses: list[tuple[str, Mapping[str, Any]]] = []
         self.verifications: dict[str, Mapping[str, Any]] = {}
         self.batches: list[int] = []
+        self.measured: list[Mapping[str, Mapping[str, Any]]] = []
+        self.wanted_again: set[str] = set()
         self.created: list[Mapping[str, Any]] = []
         self.deleted: list[str] = []
         self.unknown_personas: set[str] = set()
@@ -74,6 +76,15 @@ class FakeManager:
             raise ManagerUnreachable("scripted")
         self.batches.append(len(statuses))
         self.statuses += statuses.items()
+
+    async def put_measured(self, host: str, reports: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
+        del host
+        if self.failing:
+            self.failing -= 1
+            raise ManagerUnreachable("scripted")
+        self.measured.append(reports)
+        wanted, self.wanted_again = self.wanted_again, set()
+        return wanted
 
     async def put_host(self, host: str, document: Mapping[str, Any]) -> None:
         del host, document

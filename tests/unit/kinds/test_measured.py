@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from netpersona.kinds.measured import Measured, Sample, received
+from netpersona.kinds.measured import Measured, Sample, received, rows
 from netpersona.kinds.workload import StatusReport
 
 FULL: dict[str, Any] = {
@@ -62,3 +62,10 @@ def test_age_counts_from_who_received_it() -> None:
 def test_what_cannot_be_measured_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Measured.model_validate(wrong)
+
+
+def test_only_what_was_measured_is_shown() -> None:
+    shown = rows(Measured.model_validate(FULL))
+    assert ("round trip, median", "24.5 ms", "-") in shown
+    assert ("sent again", "1 % of 700", "-") in shown
+    assert rows(Measured(interval_s=1.0)) == []

@@ -90,6 +90,34 @@ fn lateness_is_told() {
 }
 
 #[test]
+fn how_long_packets_were_held_is_told() {
+    let mut bench = Bench::new();
+    for mark in 0..3 {
+        bench.send_plain(DELAYED, mark);
+    }
+    bench.turn_at(START);
+    bench.turn_at(START + 10 * MS + 1000);
+    bench.turn_at(START + 10 * MS + HEARTBEAT_NS);
+    let delays = bench.engine.memory.published_delays(LANE);
+    assert_eq!((delays.packets, delays.bytes), (3, 3 * 60));
+    assert_eq!(delays.held_ns, 3 * (10 * MS + 1000));
+    assert_eq!(
+        delays.histogram[netpersona_layout::times::bucket(10_001)],
+        3
+    );
+}
+
+#[test]
+fn a_new_engine_forgets_how_long_packets_were_held() {
+    let memory = Memory::for_tests();
+    let mut delays: netpersona_layout::LaneDelays = bytemuck::Zeroable::zeroed();
+    delays.packets = 7;
+    memory.publish_delays(LANE, &delays);
+    let bench = Bench::over(memory, DEFAULT_MEMORY);
+    assert_eq!(bench.engine.memory.published_delays(LANE).packets, 0);
+}
+
+#[test]
 fn garbage_is_counted_and_nothing_else() {
     let mut bench = Bench::new();
     bench.port.0.borrow_mut().incoming.push_back(vec![0xff; 50]);

@@ -9,6 +9,7 @@ from netpersona.kinds.kind import Kind
 from netpersona.kinds.registry import KINDS
 
 _STATUS: Final = {"phase": "attached", "applied_sequence": 7, "proof": "seen"}
+_MEASURED: Final = {"interval_s": 1.0, "egress": {"throughput_bit_s": 5e6, "loss": 0.02, "loss_packets": 400}}
 _SNAKE: Final = {"simulated_latency_ms": 20, "packet_loss_probability": 0.01, "bandwidth_limit_kbps": 10000}
 _CAMEL: Final = {"latencyMs": 20, "jitterMs": 2, "packetLossPercentage": 0.01, "bandwidthKbps": 10000}
 
@@ -24,6 +25,7 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "PUT /v1/workloads/{workload_id}/verifications/{verification_id}": {"state": "done", "rows": []},
     "PUT /v1/hosts/{host}": {"version": "1.0"},
     "PUT /v1/hosts/{host}/statuses": {"statuses": {"web": _STATUS}},
+    "PUT /v1/hosts/{host}/measured": {"workloads": {"web": {"samples": [_MEASURED]}}},
     "POST /personas/create": {"persona_id": "older", **_SNAKE},
     "PUT /personas/update/{persona_id}": _SNAKE,
     "POST /v1/personalities": {"personalityId": "oldest", **_CAMEL},

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
+from netpersona.kinds.measured import Measured
 from netpersona.kinds.workload import StatusReport as Status
 
 
 class Statuses:
     """The last report for each workload, and who waits for the next one."""
 
-    def __init__(self) -> None:
+    def __init__(self, measured: Callable[[str], Measured | None] = lambda _: None) -> None:
+        """`measured` is the newest of a workload, which is told with its status."""
+        self._measured = measured
         self._last: dict[str, Status] = {}
         self._waiting: dict[str, set[asyncio.Future[Status | None]]] = {}
         self._closed = False
 
     def get(self, workload_id: str) -> Status | None:
-        return self._last.get(workload_id)
+        status, measured = self._last.get(workload_id), self._measured(workload_id)
+        return status.model_copy(update={"measured": measured}) if status and measured else status
 
     def count(self) -> int:
         return len(self._last)

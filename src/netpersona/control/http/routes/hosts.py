@@ -44,6 +44,25 @@ async def report_statuses(host: HostId, request: Request, service: ServiceOf, ca
     return answer({"unknown": unknown})
 
 
+@router.put(
+    "/{host}/measured",
+    responses=answers(*BODY, ok=models.MeasuredTaken),
+    openapi_extra=model_body(models.MeasuredReports),
+)
+async def report_measured(host: HostId, request: Request, service: ServiceOf) -> Response:
+    """For agents: measured conditions of several workloads. Does not change their revisions."""
+    validate_value(Identifier, host, "/host")
+    reports = (await read_model(request, models.MeasuredReports)).workloads
+    unknown, wanted = [], []
+    for name, report in reports.items():
+        try:
+            if not service.report_measured(name, report):
+                wanted.append(name)
+        except NotFound:
+            unknown.append(name)
+    return answer({"unknown": unknown, "wanted": wanted})
+
+
 def _take(service: Service, workload_id: str, report: StatusReport, call: Call) -> bool:
     try:
         service.report_status(workload_id, report, call)

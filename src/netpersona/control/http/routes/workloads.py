@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
+from pydantic import AwareDatetime
 
 from netpersona.control import models
+from netpersona.control.clock import rfc3339
 from netpersona.control.http.answers import BODY, answer, answers, model_body
 from netpersona.control.http.bodies import read_model
 from netpersona.control.http.pages import Cursor, Limit, page
@@ -16,12 +19,17 @@ from netpersona.control.http.shapes import answer_of, page_of
 from netpersona.control.http.streams import Since, Watch, stream
 from netpersona.control.identity.calls import Call
 from netpersona.control.problems import Detail, NotFound, Unprocessable
+from netpersona.control.service import Service
 from netpersona.control.watch.sources import HOST_FEED
 from netpersona.kinds.kind import shallow
+from netpersona.kinds.measured import Sample
 from netpersona.kinds.workload import WORKLOAD, StatusReport
 
 router = router_of(WORKLOAD)
 
+SincePart = Annotated[
+    AwareDatetime | None, Query(description="Only what ended later, a moment as in `at` of an earlier answer")
+]
 HostPart = Annotated[str | None, Query(max_length=200, description="Only what the agent of this host needs")]
 
 
@@ -101,6 +109,20 @@ async def get_status(workload_id: WorkloadId, service: ServiceOf) -> Response:
             remedy="see GET /v1/hosts whether the agent of its host is there",
         )
     return answer(shallow(status))
+
+
+@router.get("/{workload_id}/measured", responses=answers(404, ok=models.MeasuredHistory))
+async def get_measured(workload_id: WorkloadId, service: ServiceOf, since: SincePart = None) -> Response:
+    """Conditions measured of its traffic, one sample an interval; the newest is in its status, too."""
+    service.workloads.record(workload_id)
+    since_s = since.timestamp() if since else float("-inf")
+    samples = service.measurements.history(workload_id, since_s)
+    return answer({"workload_id": workload_id, "items": [_sample(service, sample) for sample in samples]})
+
+
+def _sample(service: Service, sample: Sample) -> dict[str, Any]:
+    at = rfc3339(datetime.fromtimestamp(sample.at_s, UTC))
+    return {"at": at, **service.measurements.aged(sample).model_dump(mode="json")}
 
 
 @router.get("/{workload_id}/counters", responses=answers(404, ok=models.Counters))
