@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from lab.attached_host import AttachedHost
 from lab.measure import PORT, iperf3_server
@@ -43,10 +44,11 @@ UNPACED = 100_000_000
 
 
 def policy_cost(host: AttachedHost) -> Iterator[Figure]:
-    """A persona that never leaves the kernel against no persona."""
+    """A persona that never leaves the kernel, and being measured without one, against no attachment."""
     leave_bridge_unfiltered(host)
     with iperf3_server(host.peer), _load(host, *_tcp(host.peer)):
         found = _stretches(host)
+        measured = ratios([rates.octets for rates in _stretches(host, None)])
     with sink(host.peer), _load(host, *_small_packets(host.peer)):
         small = ratios([rates.packets for rates in _stretches(host)])
     tcp, again = ratios([rates.octets for rates in found]), sum(rates.again for rates in found)
@@ -54,13 +56,15 @@ def policy_cost(host: AttachedHost) -> Iterator[Figure]:
     what = "policy-only persona, TCP throughput"
     peer = f"{tcp.spread}; {peer}"
     yield Figure(what, tcp.median, "of bare", lower=0.98, peer=peer, within=tcp.within)
+    what = "measured without a persona, TCP throughput"
+    yield Figure(what, measured.median, "of bare", lower=0.97, peer=measured.spread, within=measured.within)
     what, peer = "policy-only persona, 64-byte packets a second", f"bare {small.bare:,.0f}"
     peer = f"{small.spread}; {peer}"
     yield Figure(what, small.median, "of bare", lower=0.95, peer=peer, within=small.within)
 
 
-def _stretches(host: AttachedHost) -> list[Rates]:
-    """Attached, with the persona, for every second stretch; attached at the end."""
+def _stretches(host: AttachedHost, persona: Mapping[str, Any] | None = POLICY_ONLY) -> list[Rates]:
+    """Attached, with the persona if there is one, for every second stretch; attached at the end."""
     meter, interface = Meter(host.peer, host.subject), host.subject.host_interface
 
     def settled() -> Rates:
@@ -73,7 +77,8 @@ def _stretches(host: AttachedHost) -> list[Rates]:
 
     def worn() -> Rates:
         host.attach(host.subject)
-        host.put_on(POLICY_ONLY)
+        if persona is not None:
+            host.put_on(persona)
         return settled()
 
     found = take_turns(bare, worn, PAIRS)
