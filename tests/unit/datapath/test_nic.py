@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.driver_contract import DriverContract, look, wanting
 
@@ -277,6 +277,7 @@ failing = st.sampled_from([None, *STEPS])
 
 
 @settings(deadline=None, max_examples=150)
+@example([({"rings": {"rx": 1}}, None, 3), ({}, None, 0)])
 @given(
     st.lists(
         st.tuples(documents, st.sampled_from([None, *STEPS]), st.none() | st.integers(0, 30)), max_size=4

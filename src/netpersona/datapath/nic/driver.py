@@ -21,6 +21,7 @@ from netpersona.datapath.nic.plan import (
     Reconfigure,
     Refuse,
     Undo,
+    Unread,
     back,
     hardware_of,
     moved,
@@ -162,6 +163,8 @@ class NicDriver:
         match change:
             case Refuse(reason=reason):
                 raise HardwareRefused(reason)
+            case Unread(reason=reason):
+                raise DatapathError(reason)
             case Forget(ifindex=ifindex):
                 self._remove(ifindex)
             case Undo(ifindex=ifindex):

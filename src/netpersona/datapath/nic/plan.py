@@ -92,7 +92,14 @@ class Refuse(Change):
     reason: str
 
 
-NicChange = Reconfigure | Undo | Forget | Refuse
+@dataclass(frozen=True)
+class Unread(Change):
+    """It cannot be asked just now, so nothing is touched; applying it says why."""
+
+    reason: str
+
+
+NicChange = Reconfigure | Undo | Forget | Refuse | Unread
 
 
 def plan_all(current: Mapping[int, Found], wanted: Wanted) -> list[NicChange]:
@@ -171,7 +178,7 @@ def _of_target(found: Found | None, target: Target) -> Iterator[NicChange]:
     hardware = hardware_of(target)
     if found is not None and found.unread:
         if hardware or found.made is not None:
-            yield Refuse(target.ifindex, target.workload_id, found.unread)
+            yield Unread(target.ifindex, target.workload_id, found.unread)
     elif found is None or found.settings is None:
         if found is not None and found.made is not None:
             yield Forget(target.ifindex, target.workload_id)
