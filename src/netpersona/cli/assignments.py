@@ -209,7 +209,7 @@ def plan(
         rows=list(rows(found)),
         data=found.model_dump(mode="json"),
         names=[change.key for change in found.changes],
-        empty="no changes",
+        empty="nothing would be done" if found.refusals else "no changes",
     )
     emit(view, output)
     if output is Format.table:

@@ -161,11 +161,14 @@ def netns_path(name: str) -> Path:
 
 
 def inside(namespace: Path | None, function: Callable[[Rtnetlink], T]) -> T:
-    """`function` with a netlink socket of a namespace, None: the caller's. The caller stays where it is."""
+    """`function` with a netlink socket of a namespace, None: the caller's. The caller stays where it is.
+
+    Raises EndpointMissing, DatapathError.
+    """
 
     def ask() -> T:
         if namespace is not None:
-            netns.setns(str(namespace))
+            _enter(namespace)
         with Rtnetlink() as rtnetlink:
             return function(rtnetlink)
 
@@ -175,6 +178,13 @@ def inside(namespace: Path | None, function: Callable[[Rtnetlink], T]) -> T:
             return ask()
         with ThreadPoolExecutor(max_workers=1) as pool:
             return pool.submit(ask).result()
+
+
+def _enter(namespace: Path) -> None:
+    try:
+        netns.setns(str(namespace), flags=0)  # by default it makes one that is not there
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise EndpointMissing(f"there is no network namespace {namespace}") from error
 
 
 def _link(message: bytes) -> Link:
