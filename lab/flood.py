@@ -10,10 +10,25 @@ import argparse
 import random
 import socket
 import struct
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lab.namespaces import Workload
 
 SYN = 2
+FLOODED_PORT = 443
 MOST_PER_S, LONGEST_S = 100_000, 30.0
+
+
+@contextmanager
+def flood(source: Workload, target: Workload, *, rate: int, seconds: float = LONGEST_S) -> Iterator[None]:
+    """From one workload to another for the length of the block, `seconds` at most."""
+    where = (source.interface, source.mac, target.mac, target.ipv4, str(FLOODED_PORT))
+    options = ("--rate", str(rate), "--seconds", f"{seconds:g}")
+    with source.namespace.spawn(sys.executable, "-m", "lab.flood", *where, *options):
+        yield
 
 
 def main() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import socket
 import struct
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import numpy as np
 import pytest
 from lab.attached_host import AttachedHost, attached_host
+from lab.flood import flood
 from lab.measure import TcpFlow, tcp_flow
 from lab.namespaces import Workload
 
@@ -19,7 +19,6 @@ from netpersona.kinds.persona import presets
 
 pytestmark = pytest.mark.netns
 
-FLOODED_PORT = 443
 ETH_P_IP, SO_RCVBUFFORCE = 0x0800, 33
 LOCKDOWN = presets()["lockdown"].model_dump(
     mode="json", exclude={"persona_id", "description"}, exclude_defaults=True
@@ -31,14 +30,6 @@ def host() -> Iterator[AttachedHost]:
     """A workload, who it works with, and a third that floods it."""
     with attached_host(3) as made:
         yield made
-
-
-@contextmanager
-def flood(source: Workload, target: Workload, *, rate: int) -> Iterator[None]:
-    where = (source.interface, source.mac, target.mac, target.ipv4, str(FLOODED_PORT))
-    options = ("--rate", str(rate), "--seconds", "20")
-    with source.namespace.spawn(sys.executable, "-m", "lab.flood", *where, *options):
-        yield
 
 
 class Arrivals:
