@@ -1,7 +1,7 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test check lint test-rust test-python test-netns test-vm bench bench-vm soak docs layout lock fmt clean
+.PHONY: help setup build demo demo-adapt test check lint test-rust test-python test-netns test-vm bench bench-vm soak docs layout lock fmt clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,9 @@ $(STAMP)/engine: $(STAMP)/venv $(ENGINE_SOURCES)
 
 demo: build     ## the main job, on real traffic, in namespaces of its own
 	$(BIN)/python -m lab.demo
+
+demo-adapt: build ## a workload under attack adapts, and goes back
+	$(BIN)/python -m lab.demo_adapt
 
 test: build check test-rust test-python test-netns test-vm ## every check
 

@@ -111,8 +111,16 @@ def test_what_it_cannot_take_is_an_error_with_the_place_and_nothing_is_touched(
 ) -> None:
     before = state(network)
     persona.define({"persona_id": "many", "channels": {"rx": 64}, "txqueuelen": 5})
-    persona.request("PUT", "/v1/workloads/web/persona", {"persona_id": "many"})
-    eventually(lambda: persona.status("web")["phase"] == "error")
+    with persona.client() as client:
+        refused = client.put("/v1/workloads/web/persona", json={"persona_id": "many"})
+    assert refused.status_code == 422
+    assert "/channels/rx" in refused.text
+    subject = network.workloads[0]
+    where = {"kind": "netns", "netns": subject.namespace.name, "interface": subject.interface}
+    persona.request("DELETE", "/v1/workloads/web")
+    asked = {"workload_id": "web", **where, "persona": {"persona_id": "many", "allow_disruptive": True}}
+    persona.request("POST", "/v1/workloads", asked)  # no agent has told yet what the interface can do
+    eventually(lambda: persona.status("web").get("phase") == "error")
     said = persona.status("web")["message"]
     assert "/channels/rx" in said
     assert "write 2 or less" in said
