@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Self
@@ -64,20 +65,20 @@ def _decimal(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-class _Written:
+class _Written(ABC):
     """A number that people write as text: read by ``parse``, written by ``str``."""
 
     remedy: ClassVar[str]
 
     @classmethod
+    @abstractmethod
     def parse(cls, value: object) -> Self:
         """Raises Refused with what to write instead."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def _forms(cls) -> list[Mapping[str, Any]]:
         """A JSON Schema of each form that ``parse`` reads."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

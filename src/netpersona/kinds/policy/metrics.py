@@ -100,7 +100,7 @@ _ALL: Final = (
         lambda side, _: side.rtt.p95_ms if side.rtt else None, 5.0,
     ),
     Metric(
-        "jitter", "variation of the spacing of packets; of both: the larger one", TIME, "higher", False,
+        "jitter", "variation of round trips; of both: the larger one", TIME, "higher", False,
         lambda side, _: side.jitter_ms, 1.0,
     ),
     Metric(
